@@ -6,7 +6,7 @@
 __all__ = ['rank_distances', 'rank_distance', 'language_matrix']
 
 # %% ../nbs/08_bias.ipynb #ba1e7188
-import numpy as np, pandas as pd
+import pandas as pd
 from .files import DataError
 from .evaluation import macro
 
@@ -18,10 +18,10 @@ def _multi(ranks):
 
 def rank_distances(
     ranks:pd.DataFrame, # a ranks table with multi lines
-) -> pd.DataFrame: # a line per query with two or more right answers: benchmark, query_language, query_id, rank_distance, rank_distance_normalised
+) -> pd.DataFrame: # a line per query with right answers in two or more languages: benchmark, query_language, query_id, rank_distance, rank_distance_normalised
     "Worst minus best rank of each query's parallel right answers, in ranks and as a share of what a random order gives"
     g = _multi(ranks).groupby(["benchmark", "query_language", "query_id"], sort=False)
-    out = g.agg(best=("rank", "min"), worst=("rank", "max"), R=("rank", "size"), N=("pool_size", "first")).query("R > 1").reset_index()
+    out = g.agg(best=("rank", "min"), worst=("rank", "max"), R=("rank", "size"), N=("pool_size", "first"), L=("answer_language", "nunique")).query("L > 1").reset_index()
     out["rank_distance"] = (out.worst - out.best).astype(float)
     out["rank_distance_normalised"] = out.rank_distance/((out.R - 1)*(out.N + 1)/(out.R + 1))
     return out[["benchmark", "query_language", "query_id", "rank_distance", "rank_distance_normalised"]]
@@ -41,7 +41,7 @@ def language_matrix(
     value:str="median_rank", # 'median_rank', 'first_share' or 'map'
 ) -> pd.DataFrame: # query languages x answer languages
     "How answers in each language fare, by the query's language, in the pool of all languages (LAReQA's matrix)"
-    if value not in ("median_rank", "first_share", "map"): raise ValueError(f"value {value!r} is unknown; choose median_rank, first_share or map")
+    if value not in ("median_rank", "first_share", "map"): raise DataError(f"value {value!r} is unknown; choose median_rank, first_share or map")
     m = _multi(ranks).sort_values(["query_language", "query_id", "rank"], ignore_index=True)
     query, cell = m.groupby(["benchmark", "query_language", "query_id"], sort=False), ["benchmark", "query_language", "query_id", "answer_language"]
     if value == "median_rank": v = m.assign(v=m["rank"]).groupby(["query_language", "answer_language"]).v.median()

@@ -30,6 +30,7 @@ def study(
     out:str=typer.Option(..., help="Folder for the runs, summary.json and summary.png."),
     data:Optional[str]=typer.Option(None, help="Folder with ntrex/ and xquad-r/, or with train.jsonl and test.jsonl. Without it: the atlas, which needs no files."),
     seeds:int=typer.Option(3, min=1, help="How many seeds per policy, counted from 0."),
+    batch_size:Optional[int]=typer.Option(None, min=1, help="Rows per batch.  [default: 512, or all rows if fewer]", show_default=False),
 ):
     """Compare three batch policies: X-X-mono, hybrid and X-Y.
 
@@ -37,7 +38,7 @@ def study(
     from hybrid_lit.study import finding, macros, run_study, study_data
     corpus, benchmark = study_data(data)
     print(f"training on {corpus!r}\nevaluating on {benchmark!r}")
-    summary = run_study(out, corpus, benchmark, seeds=tuple(range(seeds)))
+    summary = run_study(out, corpus, benchmark, seeds=range(seeds), batch_size=batch_size)
     m = macros(summary).groupby("arm", sort=False)
     _table(f"{benchmark.name}: mean over {seeds} seed{'s' if seeds > 1 else ''}", m.mean().reset_index())
     if seeds > 1: _table("standard deviation over seeds", m.std().reset_index())

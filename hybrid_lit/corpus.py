@@ -11,7 +11,9 @@ from array import array
 from hashlib import blake2b
 from pathlib import Path
 import numpy as np, pandas as pd, pyarrow as pa
-from .files import DataError, existing, new_folder, read_json, read_jsonl, to_json, write_file
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from .files import DataError, existing, new_folder, read_json, read_jsonl, sha256, to_json, write_file
 
 # %% ../nbs/00_corpus.ipynb #19df8200
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
@@ -31,6 +33,7 @@ class Texts:
         self.languages = list(languages)
         self.ids = _mapped(folder/f"{kind}.ids.arrow") # item ids
         self.mask = np.load(folder/f"{kind}.mask.npy", mmap_mode="r") # uint64 per item: bit l is set if it has language l
+        self.classes = np.load(folder/f"{kind}.classes.npy", mmap_mode="r") # int32 per item: equal for items that share a text in some language
         self.index = [np.load(folder/f"{kind}.{l}.npy", mmap_mode="r") for l in languages] # per language: int32 per item, -1 for none
         self.pool = [_mapped(folder/f"{kind}.{l}.arrow") for l in languages] # per language: its distinct texts
 
@@ -48,16 +51,14 @@ class Texts:
             out.append(self.pool[l][int(t)].as_py())
         return out
 
-    def text_ids(self,
-        items, # item numbers
-        languages, # a language number for each
-    ) -> np.ndarray: # int64: equal exactly where language and text are equal
-        "One number per text, for finding equal ones"
-        languages = np.asarray(languages, np.int64)
-        out = np.empty(len(languages), np.int64)
-        for l in np.unique(languages):
-            out[languages == l] = self.index[l][np.asarray(items)[languages == l]]
-        return out*len(self.languages) + languages
+    def distinct(self,
+        items:np.ndarray, # item numbers
+        language:int, # a language number
+    ) -> tuple: # numbers of the items' distinct texts in the language; for each, the first item that has it
+        "The distinct texts of some items in one language"
+        items = items[self.index[language][items] >= 0]
+        numbers, first = np.unique(self.index[language][items], return_index=True)
+        return numbers, items[first]
 
 # %% ../nbs/00_corpus.ipynb #9b5b622a
 _ROW = {"id", "query", "positive", "negatives"}
@@ -70,10 +71,12 @@ def _check_text(text, where, what):
 
 def _check_row(row, where):
     "Refuse a row that cannot be trained on"
+    if not isinstance(row, dict): raise DataError(f"{where}: is not a dict but {type(row).__name__}; a row needs id, query and positive")
     missing, unknown = {"id", "query", "positive"} - row.keys(), row.keys() - _ROW
     if missing: raise DataError(f"{where}: has no '{sorted(missing)[0]}'; a row needs id, query and positive")
     if unknown: raise DataError(f"{where}: unknown key '{sorted(unknown)[0]}'; a row has id, query, positive and perhaps negatives")
-    if not isinstance(row["id"], (str, int)) or row["id"] == "": raise DataError(f"{where}: the id is {row['id']!r}; write a text or a number")
+    id = row["id"]
+    if isinstance(id, bool) or not isinstance(id, (str, int)) or not str(id).isprintable() or id == "": raise DataError(f"{where}: the id is {id!r}; write a number, or a text of printable characters")
     where = f"{where}, id {row['id']}"
     negatives = row.get("negatives") or []
     if not isinstance(negatives, list): raise DataError(f"{where}: negatives is not a list; write [{{language: text}}, ...]")
@@ -132,6 +135,13 @@ class _Items:
             np.save(self.folder/f"{self.kind}.{l}.npy", index)
             mask |= (index >= 0).astype(np.uint64) << np.uint64(b)
         np.save(self.folder/f"{self.kind}.mask.npy", mask)
+        index = [np.frombuffer(self.index[l], np.int32) for l in languages]
+        items, start, edges = np.arange(self.n), self.n, []
+        for i in index:                                      # items on one side, the texts of all languages on the other
+            edges.append(np.stack([items[i >= 0], start + i[i >= 0]])); start += int(i.max(initial=-1)) + 1
+        edges = np.concatenate(edges, 1) if edges else np.zeros((2, 0), np.int64)
+        graph = coo_array((np.ones(edges.shape[1], bool), tuple(edges)), shape=(start, start))
+        np.save(self.folder/f"{self.kind}.classes.npy", connected_components(graph, directed=False)[1][:self.n].astype(np.int32))
         for p in (self.ids, *self.pools.values()): p.close()
 
 def _build(rows, folder, name):
@@ -164,11 +174,13 @@ class ParallelCorpus:
         folder, # a folder that `ParallelCorpus` wrote
     ):
         self.folder = existing(folder, "folder", "build the corpus first")
-        about = read_json(self.folder/"corpus.json")
-        if about.get("format") != 1: raise DataError(f"{folder}: corpus format {about.get('format')!r}, and this version reads 1; build the corpus again")
-        self.name, self.languages = about["name"], about["languages"]
-        self.queries, self.passages = (Texts(folder, k, self.languages) for k in ("queries", "passages"))
-        self.rows = np.load(self.folder/"rows.npy", mmap_mode="r") # int32 (rows, 2 + n): query item, positive, negatives; -1 for none
+        about = read_json(existing(self.folder/"corpus.json", cure="this folder holds no corpus; build it first"))
+        if not isinstance(about, dict) or about.get("format") != 1: raise DataError(f"{folder}: not a corpus that this version reads (format 1); build the corpus again")
+        try:
+            self.name, self.languages = about["name"], about["languages"]
+            self.queries, self.passages = (Texts(folder, k, self.languages) for k in ("queries", "passages"))
+            self.rows = np.load(self.folder/"rows.npy", mmap_mode="r") # int32 (rows, 2 + n): query item, positive, negatives; -1 for none
+        except (OSError, ValueError, KeyError, EOFError, pa.ArrowInvalid) as e: raise DataError(f"{folder}: the corpus is damaged ({' '.join(str(e).split())[:120]}); build it again") from e
 
     @classmethod
     def _from(cls, rows, name, to):
@@ -247,12 +259,19 @@ class ParallelCorpus:
         chosen = np.array([int.from_bytes(blake2b(i.encode(), digest_size=8).digest(), "big") < share*2**64 for i in self.passages.ids.to_pylist()])[self.rows[:, 1]]
         return self.select(np.flatnonzero(~chosen)), self.select(np.flatnonzero(chosen))
 
+    def used(self) -> tuple: # item numbers, twice: the queries and the passages (negatives included) of the rows
+        "The items that the rows use; after `select` or `split`, not all that are stored"
+        return np.unique(self.rows[:, 0]), np.setdiff1d(self.rows[:, 1:], [-1])
+
+    def fingerprint(self) -> str: # 64 hexadecimal digits
+        "A hash of the stored texts and of the rows"
+        return blake2b(sha256(self.folder).encode() + np.ascontiguousarray(self.rows).tobytes(), digest_size=32).hexdigest()
+
     def summary(self) -> pd.DataFrame: # a line per language, and the number of distinct texts in it
         "What the corpus holds in each language: rows usable with query and passage in it, distinct queries, distinct passages"
         q, p = self.masks(slice(None))
-        used = [np.unique(self.rows[:, 0]), np.setdiff1d(self.rows[:, 1:], [-1])]
-        def distinct(texts, items, b): return len(np.setdiff1d(texts.index[b][items], [-1]))
-        return pd.DataFrame([dict(language=l, rows=int(((q & p) >> np.uint64(b) & np.uint64(1)).sum()), queries=distinct(self.queries, used[0], b), passages=distinct(self.passages, used[1], b))
+        queries, passages = self.used()
+        return pd.DataFrame([dict(language=l, rows=int(((q & p) >> np.uint64(b) & np.uint64(1)).sum()), queries=len(self.queries.distinct(queries, b)[0]), passages=len(self.passages.distinct(passages, b)[0]))
                              for b, l in enumerate(self.languages)]).set_index("language")
 
     def __repr__(self): return f"ParallelCorpus({self.name}: {len(self):,} rows, {len(self.languages)} languages: {' '.join(self.languages)})"
@@ -358,9 +377,9 @@ def leaks(
 ) -> pd.DataFrame: # a line per leak: kind ('question' or 'passage'), match ('exact' or 'near'), language, train_id, test_id, similarity
     "Questions and passages (negatives included) of `test` that also stand in `train`"
     lines = []
-    for kind, columns in (("question", slice(0, 1)), ("passage", slice(1, None))):
-        a, b = (c.queries if kind == "question" else c.passages for c in (train, test))
-        used = [np.setdiff1d(c.rows[:, columns], [-1]) for c in (train, test)]
+    for k, kind in enumerate(("question", "passage")):
+        a, b = ((c.queries, c.passages)[k] for c in (train, test))
+        used = [c.used()[k] for c in (train, test)]
         for l in sorted({*train.languages} & {*test.languages}):
             la, lb = train.languages.index(l), test.languages.index(l)
             forms = []

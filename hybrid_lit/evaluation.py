@@ -46,7 +46,8 @@ def per_query(
     ranks:pd.DataFrame, # a ranks table
 ) -> pd.DataFrame: # a line per query and pool: benchmark, setting, query_id, query_language, answer_language (None in multi), and a column per metric
     "Every metric for every query"
-    r = ranks.assign(answer_language=ranks.answer_language.where(ranks.setting != "multi", ""))
+    r = ranks.astype({k: object for k in ("benchmark", "setting", "query_id", "query_language", "answer_language")})
+    r["answer_language"] = r.answer_language.where(r.setting != "multi", "")
     key = ["benchmark", "setting", "query_language", "answer_language", "query_id"]
     r = r.sort_values([*key, "rank"], ignore_index=True)
     group = r.groupby(key, sort=False)

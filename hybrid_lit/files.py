@@ -23,8 +23,12 @@ def existing(
 ) -> Path: # the same path; raises DataError where it is absent or of the other kind
     "The path, if it is there"
     path = Path(path)
-    if not path.exists(): raise DataError(f"{path}: no such {what}; {cure}")
-    if path.is_dir() != (what == "folder"): raise DataError(f"{path}: not a {what}; {cure}")
+    try:
+        if not path.exists(): raise DataError(f"{path}: no such {what}; {cure}")
+        if path.is_dir() != (what == "folder"): raise DataError(f"{path}: not a {what}; {cure}")
+        if what == "folder": next(path.iterdir(), None)
+    except DataError: raise
+    except (OSError, ValueError) as e: raise DataError(f"{path}: cannot be opened ({getattr(e, 'strerror', None) or e}); {cure}") from e
     return path
 
 def find_file(
@@ -51,13 +55,15 @@ def read_lines(
     except UnicodeDecodeError as e: raise DataError(f"{path}:{n}: not UTF-8 (byte {e.object[e.start]:#04x} at column {e.start + 1}); convert the file to UTF-8") from e
     except OSError as e: raise DataError(f"{path}: cannot be read ({e.strerror or e})") from e
 
+def _why(e): return getattr(e, "msg", None) or ("nested too deeply" if isinstance(e, RecursionError) else str(e).split(";")[0])
+
 def read_json(
     path, # a JSON file, plain or gzip
 ): # the parsed value; raises DataError
     "The value in a JSON file"
     text = "\n".join(line for _, line in read_lines(path))
     try: return json.loads(text)
-    except json.JSONDecodeError as e: raise DataError(f"{path}:{e.lineno}: not JSON ({e.msg}); is this the file that its name says?") from e
+    except (ValueError, RecursionError) as e: raise DataError(f"{path}:{getattr(e, 'lineno', 1)}: not JSON ({_why(e)}); is this the file that its name says?") from e
 
 def read_jsonl(
     path, # a file with one JSON object a line, plain or gzip; blank lines are passed over
@@ -66,7 +72,7 @@ def read_jsonl(
     for n, line in read_lines(path):
         if not line.strip(): continue
         try: o = json.loads(line)
-        except json.JSONDecodeError as e: raise DataError(f"{path}:{n}: not JSON ({e.msg}); this file should hold one JSON object a line") from e
+        except (ValueError, RecursionError) as e: raise DataError(f"{path}:{n}: not JSON ({_why(e)}); this file should hold one JSON object a line") from e
         if not isinstance(o, dict): raise DataError(f"{path}:{n}: a JSON {type(o).__name__}, not an object; write one {{...}} a line")
         yield n, o
 
@@ -97,10 +103,16 @@ def check_out(
     marker:str, # a file that every such result holds: only a folder with it may be replaced
 ): # raises DataError
     "Refuse, before any work is done, a place that a result cannot go to"
-    path = Path(path)
-    if path.exists() and not path.is_dir(): raise DataError(f"{path}: a file is in the way; name a folder")
-    if path.is_dir() and any(path.iterdir()) and not (path/marker).exists():
-        raise DataError(f"{path}: holds other files (no {marker} among them), which are not replaced; name another folder")
+    try:
+        path = Path(os.path.realpath(path))
+        if path.exists() and not path.is_dir(): raise DataError(f"{path}: a file is in the way; name a folder")
+        if path == Path.cwd(): raise DataError(f"{path}: is the folder that you are in, which cannot be replaced; name another folder")
+        if path.is_dir() and any(path.iterdir()) and not (path/marker).exists():
+            raise DataError(f"{path}: holds other files (no {marker} among them), which are not replaced; name another folder")
+        above = next(p for p in path.parents if p.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK): raise DataError(f"{path}: cannot be written, because {above} is {'not writable' if above.is_dir() else 'a file'}; name another folder")
+    except DataError: raise
+    except (OSError, ValueError) as e: raise DataError(f"{path}: cannot be written ({getattr(e, 'strerror', None) or e}); name another folder") from e
 
 @contextmanager
 def new_folder(
@@ -109,7 +121,7 @@ def new_folder(
 ): # yields the folder to write into; raises DataError
     "A folder that appears whole when the block ends, or not at all"
     check_out(path, marker)
-    path = Path(path).absolute()
+    path = Path(os.path.realpath(path))                      # a link keeps pointing to where the result is
     tmp = path.with_name(f".{path.name}.new-{uuid.uuid4().hex[:8]}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

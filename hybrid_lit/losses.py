@@ -20,7 +20,8 @@ def info_nce(
     "InfoNCE over cosine similarity (van den Oord et al., 2018), a loss per row"
     if temperature <= 0: raise ValueError(f"temperature is {temperature}; give a number above 0")
     if len(candidates) < len(queries): raise ValueError(f"{len(queries)} queries and {len(candidates)} candidates; each query needs its positive")
-    logits = F.normalize(queries.float(), dim=-1) @ F.normalize(candidates.float(), dim=-1).T / temperature
+    with torch.autocast(queries.device.type, enabled=False):
+        logits = F.normalize(queries.float(), dim=-1) @ F.normalize(candidates.float(), dim=-1).T / temperature
     target = torch.arange(len(queries), device=logits.device)
     if same_passage is not None:
         same_passage = same_passage.clone()

@@ -7,6 +7,7 @@ __all__ = ['count_above']
 
 # %% ../nbs/06_ranks.ipynb #94097079
 import numpy as np, torch
+from .files import DataError
 
 # %% ../nbs/06_ranks.ipynb #25bd27cd
 def count_above(
@@ -22,12 +23,12 @@ def count_above(
     queries, candidates = (torch.as_tensor(x).to(device, torch.float32) for x in (queries, candidates))
     pair_query, pair_candidate = (np.asarray(x, np.int64) for x in (pair_query, pair_candidate))
     for what, x in (("queries", queries), ("candidates", candidates)):
-        if not torch.isfinite(x).all(): raise ValueError(f"{what} {int((~torch.isfinite(x).all(1)).nonzero()[0])}: the embedding is not finite; look at the encoder's output")
+        if not torch.isfinite(x).all(): raise DataError(f"{what} {int((~torch.isfinite(x).all(1)).nonzero()[0])}: the embedding is not finite; the encoder's weights may be broken")
     C = len(candidates)
     ends = np.array([C]) if group_ends is None else np.asarray(group_ends)
     most = 1 << 24                                                 # float32 counts exactly up to here
     slices = [(g, slice(a, min(a + most, int(e)))) for g, (s, e) in enumerate(zip(np.r_[0, ends[:-1]], ends)) for a in range(int(s), int(e), most)]
-    block = block or max(1, (64 << 20)//(4*C))
+    block = block or max(1, (64 << 20)//max(1, 4*C))
     scores, above = np.empty(len(pair_query), np.float32), np.zeros((len(pair_query), len(ends)), np.int64)
     order = np.argsort(pair_query, kind="stable")
     sorted_query = pair_query[order]

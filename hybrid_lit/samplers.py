@@ -20,7 +20,8 @@ def generator(
     *key, # what the numbers are for: a purpose and its indices, as in ('languages', epoch, step)
 ) -> np.random.Generator: # the same for the same arguments, on every machine
     "Random numbers as a function of (seed, purpose, index)"
-    digest = blake2b(repr((int(seed), *key)).encode(), digest_size=16).digest()
+    key = [k if isinstance(k, str) else int(k) for k in (seed, *key)]   # 1 and numpy's 1 are the same
+    digest = blake2b(repr(key).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=np.frombuffer(digest, "<u8")))
 
 # %% ../nbs/03_samplers.ipynb #08801fad
@@ -70,10 +71,9 @@ class Batch:
         return self.corpus.passages.get(*self.candidates)
 
     def same_passage(self) -> np.ndarray: # bool (B, C)
-        "True where a candidate is the passage of the row's positive again: the same item in any language, or the same text"
-        items, languages = self.candidates
-        texts, B = self.corpus.passages.text_ids(items, languages), len(self)
-        same = (items[:B, None] == items) | (texts[:B, None] == texts)
+        "True where a candidate is the passage of the row's positive again, in whatever language: passages that share a text in some language are the same"
+        classes, B = self.corpus.passages.classes[self.candidates[0]], len(self)
+        same = classes[:B, None] == classes
         same[np.arange(B), np.arange(B)] = False
         return same
 
@@ -111,6 +111,7 @@ class BatchSampler:
         if batch_size < 1: raise DataError(f"batch size {batch_size}; give 1 or more")
         self.policy, self.batch_size, self.seed, self.alpha = policy, int(batch_size), int(seed), float(alpha)
         known = sorted({l for c in self.corpora for l in c.languages})
+        if policy == "en-en" and language_weights is not None: raise DataError("language weights have no meaning under policy en-en, which draws English alone; leave them out")
         if policy == "en-en":
             if "en" not in known: raise DataError(f"policy en-en needs language en, and the corpus has {' '.join(known)}; choose another policy")
             language_weights = {"en": 1.0}
@@ -118,21 +119,39 @@ class BatchSampler:
         for l, w in weights.items():
             if l not in known: raise DataError(f"language {l} is not in the corpus, which has {' '.join(known)}; drop it or add its texts")
             if not 0 <= w < np.inf: raise DataError(f"language {l} has weight {w}; give a number of 0 or more")
+        if corpus_weights is None: corpus_weights = [len(c) for c in self.corpora]
+        if len(corpus_weights) != len(self.corpora) or not all(0 <= w < np.inf for w in corpus_weights) or sum(corpus_weights) <= 0:
+            raise DataError(f"corpus weights {list(corpus_weights)} for {len(self.corpora)} corpora; give one number of 0 or more for each")
         self.weights = [np.array([weights.get(l, 0.0) for l in c.languages]) for c in self.corpora]
         kinds = [POLICIES[policy]] if policy != "hybrid" else [k for k, p in (("mono", alpha), ("cross", 1 - alpha)) if p > 0]
         self._tables = {}                                   # (corpus, kind, language set) -> cumulative probabilities of language pairs
         self._pools = {}                                    # (kind, corpus, language or -1) -> row numbers, or None for all rows
         for kind in kinds:
-            for c, corpus in enumerate(self.corpora): self._add_pools(kind, c, corpus)
-        if corpus_weights is None: corpus_weights = [len(c) for c in self.corpora]
-        if len(corpus_weights) != len(self.corpora) or min(corpus_weights) < 0 or sum(corpus_weights) <= 0:
-            raise DataError(f"corpus weights {list(corpus_weights)} for {len(self.corpora)} corpora; give one number of 0 or more for each")
+            for c, corpus in enumerate(self.corpora):
+                if corpus_weights[c] > 0: self._add_pools(kind, c, corpus)
+        for l, w in weights.items():                        # a language that is never drawn should not vanish without a word
+            if w > 0 and not self._drawn(l): raise DataError(f"language {l}: no row of {self._names()} has a query and a positive with all its negatives for it under policy {policy}; add the missing texts, or leave the language out")
         self.steps = sum(len(c)//self.batch_size for c in self.corpora)
         self._slots = {}                                    # kind -> where each corpus's slots end
         for kind in kinds:
             w = [w if any(k[:2] == (kind, c) for k in self._pools) else 0 for c, w in enumerate(corpus_weights)]
             if sum(w) == 0: raise DataError(f"no row of {self._names()} can be drawn in a {kind} batch of policy {policy}; add languages, or choose another policy or other weights")
             self._slots[kind] = np.cumsum(_share(self.steps, w))
+
+    def _drawn(self, language):
+        "Whether any batch can hold a language, as the query's or the passage's"
+        for kind, c, l in self._pools:
+            corpus = self.corpora[c]
+            if language not in corpus.languages: continue
+            b = np.uint64(corpus.languages.index(language))
+            if kind == "mono":
+                if l == int(b): return True
+                continue
+            for s in range(0, len(corpus), 1 << 20):
+                q, p = corpus.masks(slice(s, s + (1 << 20)))
+                one = q & p if kind == "mixed" else np.where((q != 0) & (p != 0), q | p, np.uint64(0))
+                if (one >> b & np.uint64(1)).any(): return True
+        return False
 
     def _names(self): return ", ".join(c.name for c in self.corpora)
 
@@ -158,7 +177,7 @@ class BatchSampler:
         for l, n in counts.items():
             if 0 < n < self.batch_size:
                 what = f"{n} rows" + (f" in {corpus.languages[l]}" if l >= 0 else "")
-                raise DataError(f"{corpus.name}: batch size {self.batch_size}, and the corpus has {what} for a {kind} batch; use a smaller batch" + (" or weight 0 for that language" if l >= 0 else ""))
+                raise DataError(f"{corpus.name}: batch size {self.batch_size}, and the corpus has {what} for a {kind} batch; use a smaller batch" + (" or leave that language out" if l >= 0 else ""))
 
     def __len__(self): return self.steps # per epoch
 

@@ -7,11 +7,11 @@ __all__ = ['CORPORA', 'BENCHMARKS', 'Benchmark', 'data_folder', 'xquad_r', 'beir
            'load_benchmark']
 
 # %% ../nbs/02_sources.ipynb #24f6933f
-import os
+import hashlib, os
 from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
-import pandas as pd
+import numpy as np, pandas as pd
 from .atlas import LANGUAGES, atlas # the atlas has XQuAD-R's eleven languages
 from .corpus import ParallelCorpus
 from .files import DataError, existing, find_file, read_json, read_jsonl, read_lines
@@ -26,13 +26,21 @@ class Benchmark:
     qrels: pd.DataFrame # query_id, answer_id, answer_language, grade (above 0); right for the query in any language
 
     def __post_init__(self):
+        for what, table, columns in (("queries", self.queries, ["query_id", "language", "text"]), ("candidates", self.candidates, ["answer_id", "language", "text"]), ("qrels", self.qrels, ["query_id", "answer_id", "answer_language", "grade"])):
+            absent = [c for c in columns if c not in table]
+            if absent: raise DataError(f"{self.name}: {what} has no column {absent[0]}; it needs {', '.join(columns)}")
+            for c in columns:
+                wrong = table[~table[c].map(lambda v: isinstance(v, str) and (v != "" or c == "text")).astype(bool)] if c != "grade" else table[~table[c].map(lambda g: g == int(g) and g > 0).astype(bool)]
+                if len(wrong): raise DataError(f"{self.name}: {what} has {wrong[c].tolist()[0]!r} as {c}; {'give whole numbers above 0, and leave unjudged what is not right' if c == 'grade' else 'write a text'}")
+        empty = self.queries[self.queries.text.str.strip() == ""]
+        if len(empty): raise DataError(f"{self.name}: query {empty.query_id.iloc[0]} in {empty.language.iloc[0]} is empty; drop it or mend its text")
         for what, table, key in (("query", self.queries, ["query_id", "language"]), ("candidate", self.candidates, ["answer_id", "language"]), ("judgement", self.qrels, ["query_id", "answer_id", "answer_language"])):
             twice = table[table.duplicated(key)]
             if len(twice): raise DataError(f"{self.name}: {what} {' '.join(map(str, twice.iloc[0][key]))} is given twice; ids must be unique")
             if not len(table): raise DataError(f"{self.name}: there is no {what}; check the folder")
         for what, left, right in (("query", self.qrels.query_id, self.queries.query_id), ("candidate", pd.MultiIndex.from_frame(self.qrels[["answer_id", "answer_language"]]), pd.MultiIndex.from_frame(self.candidates[["answer_id", "language"]]))):
             absent = ~left.isin(right)
-            if absent.any(): raise DataError(f"{self.name}: a judgement names the {what} {left[absent][0] if what == 'candidate' else left[absent].iloc[0]}, which is not there; the files do not belong together")
+            if absent.any(): raise DataError(f"{self.name}: a judgement names the {what} {' '.join(left[absent][0]) if what == 'candidate' else left[absent].iloc[0]}, which is not there; the files do not belong together")
 
     @property
     def languages(self) -> list: return sorted(self.queries.language.unique())
@@ -41,12 +49,24 @@ class Benchmark:
     def from_corpus(cls,
         corpus:ParallelCorpus, # each row's positive is right for its query, in every language; all passages are candidates
     ):
-        "The retrieval task of a parallel corpus"
-        def table(texts, id): return pd.concat([pd.DataFrame({id: texts.ids.to_pylist(), "language": l, "text": texts.pool[b].take(texts.index[b].clip(0)).to_pylist()})[texts.index[b] >= 0] for b, l in enumerate(corpus.languages)], ignore_index=True)
-        queries, candidates = table(corpus.queries, "query_id"), table(corpus.passages, "answer_id")
-        pairs = pd.DataFrame(dict(query_id=[corpus.queries.ids[q].as_py() for q in corpus.rows[:, 0].tolist()], answer_id=[corpus.passages.ids[p].as_py() for p in corpus.rows[:, 1].tolist()]))
-        qrels = pairs.merge(candidates[["answer_id", "language"]].rename(columns=dict(language="answer_language"))).assign(grade=1)
-        return cls(corpus.name, queries, candidates, qrels)
+        "The retrieval task of a parallel corpus: its distinct passages, and for each query those that its positive is the text of"
+        used, queries, candidates, qrels = corpus.used(), [], [], []
+        query_ids, passage_ids = (np.array(t.ids.to_pylist(), dtype=object) for t in (corpus.queries, corpus.passages))
+        for b, l in enumerate(corpus.languages):
+            q = used[0][corpus.queries.index[b][used[0]] >= 0]
+            queries.append(pd.DataFrame(dict(query_id=query_ids[q], language=l, text=corpus.queries.pool[b].take(corpus.queries.index[b][q]).to_pylist())))
+            numbers, first = corpus.passages.distinct(used[1], b)      # a text that several passages share is one candidate
+            candidates.append(pd.DataFrame(dict(answer_id=passage_ids[first], language=l, text=corpus.passages.pool[b].take(numbers).to_pylist())))
+            text = corpus.passages.index[b][corpus.rows[:, 1]]
+            here = text >= 0
+            qrels.append(pd.DataFrame(dict(query_id=query_ids[corpus.rows[here, 0]], answer_id=passage_ids[first[np.searchsorted(numbers, text[here])]], answer_language=l, grade=1)))
+        return cls(corpus.name, *(pd.concat(t, ignore_index=True) for t in (queries, candidates, qrels)))
+
+    def fingerprint(self) -> str: # 64 hexadecimal digits
+        "SHA-256 of queries, candidates and judgements"
+        h = hashlib.sha256()
+        for table in (self.queries, self.candidates, self.qrels): h.update(table.to_json(orient="values", force_ascii=False).encode())
+        return h.hexdigest()
 
     def __repr__(self): return f"Benchmark({self.name}: {len(self.queries):,} queries, {len(self.candidates):,} candidates, {len(self.qrels):,} judgements; {' '.join(self.languages)})"
 
@@ -127,6 +147,8 @@ def ntrex(
         if l not in _NTREX: raise DataError(f"language {l} is not in NTREX here; choose from {' '.join(sorted(_NTREX))}")
         path = find_file(folder, f"newstest2019-{'src' if l == 'en' else 'ref'}.{_NTREX[l]}.txt", f"NTREX in {l}")
         sentences[l] = [line.strip() for _, line in read_lines(path)]
+        for k, text in enumerate(sentences[l], 1):
+            if not text: raise DataError(f"{path}:{k}: an empty line; every sentence needs its translation")
         if len(sentences[l]) != len(documents): raise DataError(f"{path}: {len(sentences[l])} lines, and DOCUMENT_IDS.tsv has {len(documents)}; the files do not belong together")
     def rows():
         start = 0
@@ -134,7 +156,7 @@ def ntrex(
             if n and documents[n] != documents[n - 1]: start = n
             first = n - (n - start) % size
             piece = range(first, next((k for k in range(first, first + size) if k == len(documents) or documents[k] != documents[n]), first + size))
-            yield dict(id=f"{documents[n]}.{n - start}", query={l: s[n] for l, s in sentences.items()}, positive={l: (" " if l != "zh" else "").join(s[k] for k in piece) for l, s in sentences.items()})
+            yield dict(id=f"{documents[n]}.{n - start}", query={l: s[n] for l, s in sentences.items()}, positive={l: ("" if l in ("ja", "zh", "zh-TW") else " ").join(s[k] for k in piece) for l, s in sentences.items()})
     return ParallelCorpus.from_rows(rows(), "ntrex")
 
 # %% ../nbs/02_sources.ipynb #bc010d48

@@ -6,7 +6,7 @@
 __all__ = ['static_tokenizer', 'static_encoder', 'batch_loss', 'validation_loss', 'save_encoder', 'precision', 'train']
 
 # %% ../nbs/05_training.ipynb #ac6ab491
-import math, time
+import math, os, time
 import numpy as np, pandas as pd, torch
 from accelerate import Accelerator
 from sentence_transformers import SentenceTransformer
@@ -19,10 +19,12 @@ from .samplers import Batch, BatchSampler, generator
 
 # %% ../nbs/05_training.ipynb #f7ac8e12
 def _texts(corpora):
+    "Lists of the distinct texts that the rows use, some thousands at a time"
     for c in corpora:
-        for t in (c.queries, c.passages):
-            for pool in t.pool:
-                for chunk in pool.chunks: yield chunk.to_pylist()
+        for texts, items in zip((c.queries, c.passages), c.used()):
+            for b, pool in enumerate(texts.pool):
+                numbers, _ = texts.distinct(items, b)
+                for s in range(0, len(numbers), 10_000): yield pool.take(numbers[s:s + 10_000]).to_pylist()
 
 def static_tokenizer(
     corpora:list, # the `ParallelCorpus` objects to train it on
@@ -114,8 +116,12 @@ def train(
     progress:bool=True, # show the bar
 ) -> pd.DataFrame: # a line per step: kind, loss, learning_rate, gradient_norm, pairs_per_second, validation_loss (NaN where not measured)
     "Train with InfoNCE under a batch policy; the encoder ends with the best weights"
-    if steps < 1: raise DataError(f"{steps} training steps; give 1 or more")
+    for name, value, good, cure in (("steps", steps, steps >= 1, "1 or more"), ("learning rate", learning_rate, 0 < learning_rate < math.inf, "a number above 0"), ("temperature", temperature, 0 < temperature < math.inf, "a number above 0"),
+                                    ("warm-up", warmup, 0 <= warmup <= 1, "a share from 0 to 1"), ("weight decay", weight_decay, 0 <= weight_decay < math.inf, "0 or more"), ("gradient norm limit", max_norm, max_norm > 0, "a number above 0"),
+                                    ("validation interval", validate_every, validate_every >= 1, "1 or more")):
+        if not good: raise DataError(f"{name} {value}: give {cure}")
     kw = dict(temperature=temperature, query_prompt=query_prompt, passage_prompt=passage_prompt)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1: raise DataError(f"started as one of {os.environ['WORLD_SIZE']} processes, and this version trains in one; start it without a launcher")
     accelerator = Accelerator(mixed_precision=precision(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
     torch.manual_seed(int(generator(sampler.seed, "torch").integers(2**62)))
     encoder.to(accelerator.device)
@@ -127,26 +133,29 @@ def train(
     settings = dict(policy=sampler.policy, alpha=sampler.alpha, seed=sampler.seed, batch_size=sampler.batch_size, corpora=[c.name for c in sampler.corpora], steps=steps,
                     learning_rate=learning_rate, warmup=warmup, weight_decay=weight_decay, max_norm=max_norm, validate_every=validate_every if validation else None, patience=patience, **kw)
 
-    def save(step, loss): # one process writes
-        if out is not None and accelerator.is_main_process: save_encoder(encoder, out, {**(about or {}), "training": {**settings, "step": step, "validation_loss": loss}})
+    def save(step, loss):
+        if out is not None: save_encoder(encoder, out, {**(about or {}), "training": {**settings, "step": step, "validation_loss": loss}})
 
     def validate(step):
         nonlocal best, since
         with accelerator.autocast(): value = validation_loss(encoder, validation, **kw)
+        if not math.isfinite(value): raise DataError(f"step {step}: the validation loss is {value}; lower the learning rate ({learning_rate}), or look at the start's weights")
         since += 1
         if value < best[0]:
             best, since = (value, {k: v.detach().cpu().clone() for k, v in encoder.state_dict().items()}), 0
             save(step, value)
         return value
 
-    bar = tqdm(range(steps), disable=not progress or not accelerator.is_main_process, desc=f"{sampler.policy} seed {sampler.seed}")
+    bar = tqdm(range(steps), disable=not progress, desc=f"{sampler.policy} seed {sampler.seed}")
     start_loss, start, pairs, shown = validate(0) if validation else math.nan, time.perf_counter(), 0, None
     for step in bar:
         batch = sampler[step]
         model.train()
         with accelerator.autocast(): loss = batch_loss(model, batch, **kw).mean()
         accelerator.backward(loss)
-        norm = accelerator.clip_grad_norm_(model.parameters(), max_norm)
+        norm = float(accelerator.clip_grad_norm_(model.parameters(), max_norm))
+        if not math.isfinite(loss.item()): raise DataError(f"step {step + 1}: the loss is {loss.item()}; lower the learning rate ({learning_rate}), or look at the batch's rows")
+        if not math.isfinite(norm) and accelerator.mixed_precision != "fp16": raise DataError(f"step {step + 1}: the gradient is not finite; lower the learning rate ({learning_rate})")
         optimizer.step()
         rate = schedule.get_last_lr()[0]
         schedule.step()
@@ -154,12 +163,13 @@ def train(
         pairs += len(batch)
         speed = pairs/(time.perf_counter() - start)
         last = step + 1 == steps
-        log.append(dict(step=step + 1, kind=batch.kind, loss=loss.item(), learning_rate=rate, gradient_norm=float(norm), pairs_per_second=speed, validation_loss=math.nan))
+        log.append(dict(step=step + 1, kind=batch.kind, loss=loss.item(), learning_rate=rate, gradient_norm=norm, pairs_per_second=speed, validation_loss=math.nan))
         shown = loss.item() if shown is None else .95*shown + .05*loss.item()
         bar.set_postfix(dict(loss=f"{shown:.3f}", pairs_per_s=f"{speed:.0f}", **({"val": f"{best[0]:.3f}"} if validation else {})), refresh=False)
         if validation and (last or (step + 1) % validate_every == 0):
             log[-1]["validation_loss"] = validate(step + 1)
             if patience is not None and since >= patience: break
+    accelerator.unwrap_model(encoder, keep_fp32_wrapper=False)   # afterwards the encoder runs in its own precision, as its saved copy will
     accelerator.free_memory()
     if best[1] is not None: encoder.load_state_dict(best[1])
     if not validation: save(steps, None)
