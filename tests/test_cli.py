@@ -101,10 +101,18 @@ def bad(folder):
         "a duplicate id": (train(rows("u.jsonl", [good[2]])), "u.jsonl:5: id 2 was given before, at"),
         "one language under x-y": (train(rows("o.jsonl", [dict(id=4, query=dict(en="q"), positive=dict(en="p"))])), "id 4 has texts in no two of the languages de en, which policy x-y needs"),
         "alpha": (train(rows("a.jsonl", [good[4]]), "hybrid", "--alpha", 1.01), "alpha is 1.01"),
+        "no step": (train(folder/"a.jsonl", "x-x", "--steps", 0), "steps 0: give 1 or more"),
+        "no row": (train(folder/"a.jsonl", "x-x", "--batch-size", 0), "batch size 0"),
+        "learning rate": (train(folder/"a.jsonl", "x-x", "--learning-rate", -1), "learning rate -1.0: give a number above 0"),
+        "temperature": (train(folder/"a.jsonl", "x-x", "--temperature", "nan"), "temperature nan: give a number above 0"),
+        "divergence": (train(folder/"a.jsonl", "x-x", "--learning-rate", 1e38, "--steps", 20, "--quiet"), "lower the learning rate"),
+        "a place that cannot be written": (train(folder/"a.jsonl", "x-x", "--out", folder/"a.jsonl"/"model"), "a.jsonl is a file; name another folder"),
         "a large batch": (train(folder/"a.jsonl", "x-x", "--batch-size", 10), "batch size 10, and the corpus has 9 rows"),
         "a truncated gzip": (train(rows("t.jsonl.gz", [], whole[:len(whole)//2])), "t.jsonl.gz: the gzip data break off"),
-        "invalid utf-8": (train(rows("b.jsonl", [], b'{"id": 1}\n\xff\n')), "b.jsonl:1: has no 'positive'"),
-        "invalid utf-8 first": (train(rows("b2.jsonl", [], b'\n\xff\n')), "b2.jsonl:2: not UTF-8"),
+        "invalid utf-8": (train(rows("b.jsonl", [], b'\n{"id": "\xff"}\n')), "b.jsonl:2: not UTF-8 (byte 0xff at column 9)"),
+        "half a character": (train(rows("s.jsonl", [{**good[4], "id": "\ud83d"}])), "s.jsonl:5: the id is '\\ud83d'"),
+        "nested too deeply": (train(rows("r.jsonl", [], "[" * 100_000)), "r.jsonl:1: not JSON"),
+        "a huge number": (train(rows("h.jsonl", [], '{"id": ' + "9" * 5000 + "}")), "h.jsonl:1: not JSON"),
         "not gzip": (train(rows("g.jsonl.gz", [], "{}\n")), "g.jsonl.gz: not a gzip file"),
         "not json": (train(rows("n.jsonl", [], "id,query\n1,2\n")), "n.jsonl:1: not JSON"),
         "no folder": (("train", "--corpus", "ntrex", "--policy", "x-y", "--data", folder/"nowhere"), "no such folder"),
@@ -121,10 +129,13 @@ def bad(folder):
 def test_bad_input(command, tmp_path, monkeypatch):
     monkeypatch.delenv("HYBRID_LIT_DATA", raising=False)
     for name, (args, expected) in bad(tmp_path).items():
-        code, out, err = command(*args, "--out", tmp_path/"out")
+        code, out, err = command(*args, *([] if "--out" in args else ["--out", tmp_path/"out"]))
         assert code == 2, (name, out, err)
         assert err.startswith("error: ") and err.count("\n") == 1 and expected in err, (name, err)
         assert not (tmp_path/"out").exists() and not [p for p in tmp_path.iterdir() if p.name.startswith(".")], name
+    for split in ("train", "test"): (tmp_path/f"{split}.jsonl").write_text("".join(json.dumps(dict(id=i, query=dict(en=f"q{i}"), positive=dict(en=f"p{i}"))) + "\n" for i in range(9)))
+    code, _, err = command("study", "--data", tmp_path, "--out", tmp_path/"out")
+    assert code == 2 and "no question has right answers in two languages" in err and not (tmp_path/"out").exists()
     code, _, err = command("evaluate", tmp_path, "--benchmark", "xquad-r", "--out", tmp_path/"out")
     assert code == 2 and "give --data DIR (in Python: data=...), or set HYBRID_LIT_DATA" in err
 
