@@ -9,7 +9,7 @@ __all__ = ['CORPORA', 'BENCHMARKS', 'Benchmark', 'data_folder', 'xquad_r', 'beir
 # %% ../nbs/02_sources.ipynb #24f6933f
 import hashlib, os
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import numpy as np, pandas as pd
 from .atlas import LANGUAGES, atlas # the atlas has XQuAD-R's eleven languages
@@ -169,7 +169,7 @@ def squadshifts(
 
 # %% ../nbs/02_sources.ipynb #1d6995ad
 CORPORA = {"atlas": lambda data: atlas("train"), "ntrex": ntrex, "squadshifts": squadshifts} # name -> function of the data folder
-BENCHMARKS = {"atlas": lambda data: Benchmark.from_corpus(atlas("test")), "xquad-r": xquad_r, "scifact": beir}
+BENCHMARKS = {"atlas": lambda data: replace(Benchmark.from_corpus(atlas("test")), name="atlas"), "xquad-r": xquad_r, "scifact": beir}
 
 def load_corpus(
     name:str, # one of `CORPORA`, or a JSON-lines file
