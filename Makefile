@@ -69,7 +69,7 @@ test: $(VENV)/dev ## sources agree, notebooks run, pytest passes; every stage ru
 	  echo "== $$name: $$said, $$(( $$(date +%s) - start )) s"; }; \
 	stage sources python tests/check_sources.py; \
 	stage notebooks nbdev_test --n_workers $(WORKERS) --timing --flags "$(FLAGS)"; \
-	stage pytest python -m pytest -q tests; \
+	stage pytest python -m pytest -q -rs tests; \
 	echo "== all of it: $$(( $$(date +%s) - began )) s"; \
 	if [ -n "$$failed" ]; then echo "FAILED: $${failed#, }" >&2; exit 1; fi
 
