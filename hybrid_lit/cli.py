@@ -30,7 +30,7 @@ def study(
     out:str=typer.Option(..., help="Folder for the runs, summary.json and summary.png."),
     data:Optional[str]=typer.Option(None, help="Folder with ntrex/ and xquad-r/, or with train.jsonl and test.jsonl. Without it: the atlas, which needs no files."),
     seeds:int=typer.Option(3, min=1, help="How many seeds per policy, counted from 0."),
-    batch_size:Optional[int]=typer.Option(None, min=1, help="Rows per batch.  [default: 512, or all rows if fewer]", show_default=False),
+    batch_size:Optional[int]=typer.Option(None, min=1, help="Rows per batch.  [default: 512, or what the smallest language has if fewer]", show_default=False),
 ):
     """Compare three batch policies: X-X-mono, hybrid and X-Y.
 
@@ -50,13 +50,13 @@ def study(
 def train_(
     corpus:str=typer.Option(..., help="atlas, ntrex, squadshifts, or a JSON-lines file of rows (id, query, positive, negatives)."),
     policy:str=typer.Option(..., help="en-en, x-x, x-x-mono, x-y or hybrid."),
-    out:str=typer.Option(..., help="Folder for the model; SentenceTransformer(OUT) loads it."),
+    out:str=typer.Option(..., help="Folder for the model; SentenceTransformer(OUT) loads it. An earlier model there is replaced."),
     alpha:Optional[float]=typer.Option(None, help="hybrid: the probability of a monolingual batch.  [default: 0.5]", show_default=False),
     data:Optional[str]=typer.Option(None, help="Data folder, for corpora that are read from files."),
     start:Optional[str]=typer.Option(None, help="Checkpoint folder or hub name to start from. Without it: a small static encoder, from scratch."),
     seed:int=typer.Option(0, help="Seed of the start, the rows and the languages."),
     steps:Optional[int]=typer.Option(None, help="Optimiser steps.  [default: 60 epochs for the static encoder, 1 for a checkpoint]", show_default=False),
-    batch_size:Optional[int]=typer.Option(None, help="Rows per batch.  [default: 512 for the static encoder, 100 for a checkpoint]", show_default=False),
+    batch_size:Optional[int]=typer.Option(None, help="Rows per batch.  [default: 512 for the static encoder, 100 for a checkpoint, less if the smallest language has less]", show_default=False),
     learning_rate:Optional[float]=typer.Option(None, help="[default: 1e-2 for the static encoder, 3e-5 for a checkpoint]", show_default=False),
     temperature:float=typer.Option(0.05, help="Temperature of InfoNCE."),
     validation:Optional[str]=typer.Option(None, help="Corpus whose loss picks the checkpoint: squadshifts (English), or as for --corpus. Without it the last weights are kept."),
@@ -64,23 +64,28 @@ def train_(
     passage_prompt:str=typer.Option("", help="Put before each passage."),
     quiet:bool=typer.Option(False, "--quiet", help="No progress bar."),
 ):
-    "Train an encoder under a batch policy."
+    """Train an encoder under a batch policy.
+
+    A line of a JSON-lines corpus: {"id": "q1", "query": {"en": "...", "de": "..."}, "positive": {"en": "...", "de": "..."}, "negatives": [{"en": "...", "de": "..."}]}; negatives may be left out, and a row may have any of the languages."""
     from hybrid_lit.sources import load_corpus
     from hybrid_lit.study import train_encoder
     rows = load_corpus(corpus, data)
+    print(f"training on {rows!r}")
     held_out = load_corpus(validation, data) if validation else None
     log = train_encoder(out, rows, policy, seed, alpha=alpha, start=start, steps=steps, batch_size=batch_size, learning_rate=learning_rate, temperature=temperature, validation=held_out,
                         query_prompt=query_prompt, passage_prompt=passage_prompt, progress=not quiet)
-    print(f"written: {out} (loss {log.loss.tail(20).mean():.3f} over the last steps)")
+    measured = log.validation_loss.dropna()
+    print(f"loss {log.loss.tail(20).mean():.3f} over the last {min(20, len(log))} of {len(log)} steps" + (f"; validation loss {log.attrs['start_validation_loss']:.3f} at the start, {measured.min():.3f} at its lowest" if len(measured) else ""))
+    print(f"written: {out}")
 
 # %% ../nbs/12_cli.ipynb #8d50256f
 @app.command("evaluate")
 def evaluate_(
     model:str=typer.Argument(..., help="Checkpoint folder or hub name."),
-    benchmark:str=typer.Option(..., help="atlas, xquad-r or scifact."),
+    benchmark:str=typer.Option(..., help="atlas, xquad-r, scifact, or a JSON-lines file of rows as for training."),
     out:str=typer.Option(..., help="Folder for ranks.parquet, metrics.json and run.json."),
     data:Optional[str]=typer.Option(None, help="Data folder, for benchmarks that are read from files."),
-    query_prompt:str=typer.Option("", help="Put before each query, as in 'query: '."),
+    query_prompt:str=typer.Option("", help="Put before each query, as in 'query: '. Empty unless given, whatever prompts the model names."),
     passage_prompt:str=typer.Option("", help="Put before each candidate, as in 'passage: '."),
 ):
     "Rank a benchmark in mono, cross and multi."

@@ -159,6 +159,9 @@ def _build(rows, folder, name):
         starts.append(len(numbers))
     if not seen: raise DataError(f"{name}: there is no row in it; check that this is the file you mean")
     languages = sorted({*queries.pools, *passages.pools})
+    for l in languages:
+        twin = next((k for k in languages if k != l and k.lower() == l.lower()), None)
+        if twin: raise DataError(f"{name}: languages {l} and {twin} differ in case alone; write one of them throughout")
     if len(languages) > 64: raise DataError(f"{name}: {len(languages)} languages, and a corpus holds 64 at most; split it into several corpora")
     queries.close(languages); passages.close(languages)
     starts, numbers = np.frombuffer(starts, np.int64), np.frombuffer(numbers, np.int32)
@@ -376,6 +379,7 @@ def leaks(
     threshold:float=0.8, # Jaccard similarity of character 5-gram sets from which two texts are near-duplicates
 ) -> pd.DataFrame: # a line per leak: kind ('question' or 'passage'), match ('exact' or 'near'), language, train_id, test_id, similarity
     "Questions and passages (negatives included) of `test` that also stand in `train`"
+    if not {*train.languages} & {*test.languages}: raise DataError(f"{train.name} is in {' '.join(train.languages)}, {test.name} in {' '.join(test.languages)}: no language in common, so no text can be compared; give corpora that share one")
     lines = []
     for k, kind in enumerate(("question", "passage")):
         a, b = ((c.queries, c.passages)[k] for c in (train, test))

@@ -87,10 +87,11 @@ def embed(
     texts, # the texts
     prompt:str="", # put before each text
     batch_size:int=64, # texts at a time
+    progress:bool=False, # show a bar
 ) -> np.ndarray: # (texts, d) float32 of length 1
     "Normalised embeddings"
     texts = [prompt + t for t in texts]
-    return encoder.encode(texts, prompt="", batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False).astype(np.float32, copy=False)
+    return encoder.encode(texts, prompt="", batch_size=batch_size, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=progress).astype(np.float32, copy=False)
 
 def evaluate(
     encoder, # a SentenceTransformer
@@ -98,6 +99,8 @@ def evaluate(
     query_prompt:str="", # put before each query
     passage_prompt:str="", # put before each candidate
     device:str="cpu", # where ranks are counted; the encoder stays where it is
+    progress:bool=False, # show bars while texts are embedded
 ) -> pd.DataFrame: # the ranks table
     "Rank a benchmark's candidates for all its queries, in every setting it has"
-    return ranks_table(benchmark, embed(encoder, benchmark.queries.text, query_prompt), embed(encoder, benchmark.candidates.text, passage_prompt), device)
+    queries, candidates = embed(encoder, benchmark.queries.text, query_prompt, progress=progress), embed(encoder, benchmark.candidates.text, passage_prompt, progress=progress)
+    return ranks_table(benchmark, queries, candidates, device)

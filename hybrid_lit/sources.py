@@ -181,9 +181,10 @@ def load_corpus(
     return ParallelCorpus.from_jsonl(name)
 
 def load_benchmark(
-    name:str, # one of `BENCHMARKS`
+    name:str, # one of `BENCHMARKS`, or a JSON-lines file of rows, whose passages are the candidates
     data=None, # the data folder
 ) -> Benchmark: # raises DataError
     "A benchmark by its name"
-    if name not in BENCHMARKS: raise DataError(f"benchmark {name!r} is unknown; choose one of {', '.join(BENCHMARKS)}")
-    return BENCHMARKS[name](data)
+    if name in BENCHMARKS: return BENCHMARKS[name](data)
+    if not str(name).endswith((".jsonl", ".jsonl.gz")): raise DataError(f"benchmark {name!r} is unknown; choose one of {', '.join(BENCHMARKS)}, or name a .jsonl file")
+    return Benchmark.from_corpus(ParallelCorpus.from_jsonl(name))

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['STATIC', 'EPOCHS', 'CHECKPOINT', 'ARMS', 'SHOWN', 'environment', 'report', 'records', 'write_run', 'load_encoder',
-           'evaluate_model', 'epochs_to_steps', 'train_encoder', 'run_arm', 'run_study', 'macros', 'finding',
-           'plot_study', 'study_data']
+           'evaluate_model', 'epochs_to_steps', 'fitting_batch', 'train_encoder', 'run_arm', 'run_study', 'macros',
+           'finding', 'plot_study', 'study_data']
 
 # %% ../nbs/11_study.ipynb #8e55218a
 import hashlib, io, os, platform, re, time
@@ -65,11 +65,11 @@ def load_encoder(
     folder = Path(name)
     if folder.is_dir() and not any((folder/f).exists() for f in ("modules.json", "config.json")):
         raise DataError(f"{name}: holds neither modules.json nor config.json, so it is no checkpoint; name the folder that a model was saved to")
-    if not folder.is_dir() and (not re.fullmatch(r"[\w.-]*\w[\w.-]*(/[\w.-]*\w[\w.-]*)?", name) or name.startswith(".") or folder.parent != Path(".") and folder.parent.exists()):
+    if not folder.is_dir() and ("/" not in name or not re.fullmatch(r"[\w.-]*\w[\w.-]*(/[\w.-]*\w[\w.-]*)?", name) or name.startswith(".") or folder.parent != Path(".") and folder.parent.exists()):
         raise DataError(f"{name}: no such checkpoint folder; name one, or a model on the hub such as sentence-transformers/LaBSE")
     try: return SentenceTransformer(name)
     except Exception as e:
-        reason = " ".join(str(e).split())[:200]
+        reason = " ".join(str(e).split()).split(". ")[0][:200]
         if folder.is_dir(): raise DataError(f"{name}: the checkpoint cannot be loaded ({type(e).__name__}: {reason}); copy or save it again") from e
         raise DataError(f"{name}: no folder here, and not to be had from the hub ({type(e).__name__}: {reason}); give a local checkpoint folder") from e
 
@@ -80,12 +80,13 @@ def evaluate_model(
     benchmark:Benchmark,
     query_prompt:str="", # put before each query
     passage_prompt:str="", # put before each candidate
+    progress:bool=True, # show bars
 ) -> pd.DataFrame: # the metrics
     "Evaluate a checkpoint and write the run's folder"
     check_out(out, "ranks.parquet")
     encoder = load_encoder(model)
     started = time.perf_counter()
-    ranks = evaluate(encoder, benchmark, query_prompt, passage_prompt)
+    ranks = evaluate(encoder, benchmark, query_prompt, passage_prompt, progress=progress)
     about = dict(kind="evaluation", model=str(model), model_sha256=sha256(model) if Path(model).is_dir() else None, benchmark=benchmark.name, benchmark_sha256=benchmark.fingerprint(),
                  query_prompt=query_prompt, passage_prompt=passage_prompt, seconds=round(time.perf_counter() - started, 1))
     return write_run(out, ranks, about)
@@ -103,6 +104,14 @@ def epochs_to_steps(
     "Steps that show each row so many times"
     return max(1, round(epochs*len(corpus)/batch_size))
 
+def fitting_batch(
+    corpus:ParallelCorpus, # to train on
+    most:int, # rows that are wanted
+) -> int: # that many, or as many as the language with the fewest rows has
+    "A batch size that every language of a corpus can fill"
+    rows = corpus.summary().rows
+    return int(min([most, len(corpus), *rows[rows > 0]]))
+
 def train_encoder(
     out, # the folder for the model
     corpus:ParallelCorpus, # to train on
@@ -111,7 +120,7 @@ def train_encoder(
     alpha:float=None, # hybrid only
     start:str=None, # checkpoint folder or hub name; None: a static encoder from scratch
     steps:int=None, # None: 60 epochs from scratch, one from a checkpoint
-    batch_size:int=None, # None: 512 (all rows if fewer) from scratch, 100 from a checkpoint
+    batch_size:int=None, # None: 512 from scratch, 100 from a checkpoint, or what the smallest language has if fewer
     learning_rate:float=None, # None: 1e-2 from scratch, 3e-5 from a checkpoint
     validation:ParallelCorpus=None, # its loss picks the checkpoint
     **kw, # temperature, prompts, progress: as for `train`
@@ -119,10 +128,11 @@ def train_encoder(
     "Train an encoder under a policy and write it to a folder that SentenceTransformer loads"
     check_out(out, "modules.json")
     defaults = STATIC if start is None else CHECKPOINT
-    sampler = BatchSampler(corpus, policy, min(defaults["batch_size"], len(corpus)) if batch_size is None else batch_size, seed, alpha)
+    sampler = BatchSampler(corpus, policy, fitting_batch(corpus, defaults["batch_size"]) if batch_size is None else batch_size, seed, alpha)
     encoder = load_encoder(start) if start else static_encoder(static_tokenizer([corpus]), [corpus], seed=seed)
-    if validation: validation = BatchSampler(validation, "x-x-mono" if len(validation.languages) == 1 else policy, min(sampler.batch_size, len(validation)), seed, alpha if len(validation.languages) > 1 else None)
-    about = dict(kind="training", start=start or "static", corpus_sha256=corpus.fingerprint(), languages=corpus.languages, environment=environment())
+    held_out = dict(corpus=validation.name, sha256=validation.fingerprint()) if validation else None
+    if validation: validation = BatchSampler(validation, "x-x-mono" if len(validation.languages) == 1 else policy, fitting_batch(validation, sampler.batch_size), seed, alpha if len(validation.languages) > 1 else None)
+    about = dict(kind="training", start=start or "static", start_sha256=sha256(start) if start and Path(start).is_dir() else None, validation=held_out, corpus_sha256=corpus.fingerprint(), languages=corpus.languages, environment=environment())
     if steps is None: steps = epochs_to_steps(corpus, sampler.batch_size, 1 if start else EPOCHS)
     return train(encoder, sampler, steps, defaults["learning_rate"] if learning_rate is None else learning_rate, validation=validation, validate_every=max(1, len(sampler)), out=out, about=about, **kw)
 
@@ -145,7 +155,7 @@ def run_arm(
     about = dict(kind="study", **config, loss=float(log.loss.tail(20).mean()), seconds=dict(training=round(trained - started, 1), evaluation=round(time.perf_counter() - trained, 1)))
     return write_run(out, ranks, about)
 
-# %% ../nbs/11_study.ipynb #04089ba6
+# %% ../nbs/11_study.ipynb #b1a64597
 ARMS = {"x-x-mono": None, "hybrid": 0.5, "x-y": None} # policy -> alpha
 
 def run_study(
@@ -153,7 +163,7 @@ def run_study(
     corpus:ParallelCorpus, # to train on
     benchmark:Benchmark, # to evaluate on
     steps:int=None, # optimiser steps of each run; None: 60 epochs
-    batch_size:int=None, # rows per batch; None: 512, or all rows if fewer
+    batch_size:int=None, # rows per batch; None: 512, or what the smallest language has if fewer
     seeds=(0, 1, 2), # a run of each arm for each
     progress:bool=True, # show bars, and a line per run
 ) -> pd.DataFrame: # the metrics of all runs, with arm and seed
@@ -163,7 +173,7 @@ def run_study(
     if not seeds: raise DataError("no seed given; a study needs at least one")
     if benchmark_languages.max() < 2: raise DataError(f"{benchmark.name}: no question has right answers in two languages, and a study compares languages; add the missing texts")
     if out.is_file(): raise DataError(f"{out}: a file is in the way; name a folder")
-    settings = {**STATIC, "batch_size": min(STATIC["batch_size"], len(corpus)) if batch_size is None else batch_size}
+    settings = {**STATIC, "batch_size": fitting_batch(corpus, STATIC["batch_size"]) if batch_size is None else batch_size}
     for policy, alpha in ARMS.items(): BatchSampler(corpus, policy, settings["batch_size"], alpha=alpha) # what an arm cannot use is said before the first is trained
     settings["steps"] = epochs_to_steps(corpus, settings["batch_size"], EPOCHS) if steps is None else steps
     settings |= dict(corpus=corpus.name, corpus_sha256=corpus.fingerprint(), languages=corpus.languages, benchmark=benchmark.name, benchmark_sha256=benchmark.fingerprint())
@@ -188,7 +198,7 @@ def run_study(
     write_file(out/"summary.png", picture.getvalue())
     return summary
 
-# %% ../nbs/11_study.ipynb #4667b8f4
+# %% ../nbs/11_study.ipynb #ef962d4d
 SHOWN = {("mono", "map"): "mono mAP", ("cross", "map"): "cross mAP", ("multi", "map"): "multi mAP", ("multi", "rank_distance"): "rank distance", ("multi", "rank_distance_normalised"): "normalised"}
 
 def macros(
@@ -234,7 +244,7 @@ def plot_study(
     plt.close(fig)
     return fig
 
-# %% ../nbs/11_study.ipynb #e99b03e1
+# %% ../nbs/11_study.ipynb #ff7e5843
 def study_data(
     data=None, # None, a folder with ntrex/ and xquad-r/, or one with train.jsonl and test.jsonl
 ) -> tuple: # ParallelCorpus, Benchmark

@@ -124,6 +124,7 @@ def train(
     if int(os.environ.get("WORLD_SIZE", 1)) > 1: raise DataError(f"started as one of {os.environ['WORLD_SIZE']} processes, and this version trains in one; start it without a launcher")
     accelerator = Accelerator(mixed_precision=precision(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
     torch.manual_seed(int(generator(sampler.seed, "torch").integers(2**62)))
+    if query_prompt or passage_prompt: encoder.prompts.update(query=query_prompt, document=passage_prompt) # so that encode_query and encode_document of the saved model use them
     encoder.to(accelerator.device)
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=True)
     rise = max(1, round(warmup*steps))

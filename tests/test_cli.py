@@ -71,6 +71,20 @@ def test_evaluate_writes_the_contract(command, model, tmp_path):
     assert (pd.read_parquet(out/"ranks.parquet").score != ranks.score).any()
 
 
+def test_own_rows_in_some_languages_only(command, jsonl, tmp_path):
+    "Training, validation and evaluation on a file whose rows have some of the languages, with the default batch size"
+    rows = [json.loads(line) for line in (jsonl/"train.jsonl").read_text(encoding="utf-8").splitlines()]
+    for r in rows[:40]: r["query"].pop("de")
+    (tmp_path/"own.jsonl").write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8")
+    code, said, err = command("train", "--corpus", tmp_path/"own.jsonl", "--policy", "hybrid", "--steps", 2, "--validation", tmp_path/"own.jsonl", "--query-prompt", "query: ", "--out", tmp_path/"m", "--quiet")
+    assert code == 0 and "validation loss" in said, err
+    about = json.loads((tmp_path/"m"/"run.json").read_text())
+    assert about["training"]["batch_size"] == 160 and about["validation"]["corpus"] == "own"
+    assert SentenceTransformer(str(tmp_path/"m"), device="cpu").prompts["query"] == "query: "
+    code, said, err = command("evaluate", tmp_path/"m", "--benchmark", tmp_path/"own.jsonl", "--out", tmp_path/"r")
+    assert code == 0 and set(pd.read_parquet(tmp_path/"r"/"ranks.parquet").setting) == {"mono", "cross", "multi"}, err
+
+
 def test_study_on_ones_own_data_goes_on_where_it_was(command, jsonl, tmp_path):
     code, said, err = command("study", "--out", tmp_path/"s", "--data", jsonl, "--seeds", 1)
     assert code == 0 and "rank distance" in said and "hybrid batches give" in said
@@ -99,6 +113,7 @@ def bad(folder):
         "no english": (train(rows("d.jsonl", [], "".join(json.dumps(dict(id=i, query=dict(de="f"), positive=dict(de="a"))) + "\n" for i in range(3))), "en-en"), "policy en-en needs language en, and the corpus has de"),
         "an empty text": (train(rows("e.jsonl", [dict(id=4, query=dict(en=""), positive=dict(en="p"))])), "e.jsonl:5, id 4: the query in en is empty"),
         "a duplicate id": (train(rows("u.jsonl", [good[2]])), "u.jsonl:5: id 2 was given before, at"),
+        "two spellings of a language": (train(rows("l.jsonl", [dict(id=4, query=dict(EN="q"), positive=dict(EN="p"))])), "languages EN and en differ in case alone"),
         "one language under x-y": (train(rows("o.jsonl", [dict(id=4, query=dict(en="q"), positive=dict(en="p"))])), "id 4 has texts in no two of the languages de en, which policy x-y needs"),
         "alpha": (train(rows("a.jsonl", [good[4]]), "hybrid", "--alpha", 1.01), "alpha is 1.01"),
         "no step": (train(folder/"a.jsonl", "x-x", "--steps", 0), "steps 0: give 1 or more"),
@@ -120,6 +135,7 @@ def bad(folder):
         "no file": (train(folder/"none.jsonl"), "none.jsonl: no such file"),
         "no checkpoint": (("evaluate", folder/"none", "--benchmark", "atlas"), "no such checkpoint folder"),
         "no benchmark": (("evaluate", folder, "--benchmark", "squad"), "benchmark 'squad' is unknown; choose one of atlas, xquad-r, scifact"),
+        "a bare name": (("evaluate", "modle", "--benchmark", "atlas"), "modle: no such checkpoint folder"),
         "an empty set": (("evaluate", folder, "--benchmark", "xquad-r", "--data", folder), "holds neither ar.json nor ar.json.gz"),
         "a bad start": (train(folder/"a.jsonl", "x-x", "--start", folder/"xquad-r"), "holds neither modules.json nor config.json"),
         "study data": (("study", "--data", folder/"xquad-r"), "needs ntrex/ and xquad-r/, or train.jsonl and test.jsonl"),
