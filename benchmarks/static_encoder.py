@@ -9,7 +9,7 @@ from hybrid_lit.corpus import ParallelCorpus
 from hybrid_lit.evaluation import evaluate
 from hybrid_lit.files import write_file
 from hybrid_lit.samplers import BatchSampler
-from hybrid_lit.sources import LANGUAGES, ntrex, xquad_r
+from hybrid_lit.sources import ntrex, xquad_r
 from hybrid_lit.study import EPOCHS, STATIC, report
 from hybrid_lit.training import static_encoder, static_tokenizer, train
 

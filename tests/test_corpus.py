@@ -1,7 +1,7 @@
 "Damaged input: whatever the bytes, a corpus is read or a DataError says why, in one line."
 import gzip, json, random
 import pytest
-from hybrid_lit.corpus import ParallelCorpus, check, leaks
+from hybrid_lit.corpus import ParallelCorpus, leaks
 from hybrid_lit.files import DataError
 
 ROWS = [dict(id=f"q{i}", query=dict(en=f"question {i}", el=f"ερώτηση {i}"), positive=dict(en=f"passage {i//2}", el=f"κείμενο {i//2}"), negatives=[dict(en=f"other {i}", el=f"άλλο {i}")]*(i % 3))

@@ -1,6 +1,5 @@
 "Writing a model when the disk is full, and a study that is killed."
-import os, random, shutil, signal, subprocess, sys, time
-from pathlib import Path
+import os, random, signal, subprocess, sys, time
 import pandas as pd
 import pytest
 from hybrid_lit.atlas import atlas
