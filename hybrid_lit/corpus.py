@@ -6,11 +6,12 @@
 __all__ = ['LANGUAGE', 'Texts', 'ParallelCorpus', 'check', 'normalise', 'leaks']
 
 # %% ../nbs/00_corpus.ipynb #2c1202f9
-import copy, re, tempfile, unicodedata
+import copy, re, tempfile, unicodedata, warnings
 from array import array
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-import numpy as np, pandas as pd, pyarrow as pa
+import numpy as np, pandas as pd, pyarrow as pa, pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from .files import DataError, existing, new_folder, read_json, read_jsonl, sha256, to_json, write_file
@@ -18,6 +19,8 @@ from .files import DataError, existing, new_folder, read_json, read_jsonl, sha25
 # %% ../nbs/00_corpus.ipynb #19df8200
 LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _TEXT = pa.schema([("text", pa.large_string())])
+
+def _numbers(path:Path) -> np.ndarray: return np.asarray(np.load(path, mmap_mode="r")) # a plain array over the map: numpy's own class for it is slow to index
 
 def _mapped(path:Path) -> pa.ChunkedArray:
     with pa.memory_map(str(path)) as f: return pa.ipc.open_stream(f).read_all().column(0)
@@ -32,9 +35,9 @@ class Texts:
         folder = Path(folder)
         self.languages = list(languages)
         self.ids = _mapped(folder/f"{kind}.ids.arrow") # item ids
-        self.mask = np.load(folder/f"{kind}.mask.npy", mmap_mode="r") # uint64 per item: bit l is set if it has language l
-        self.classes = np.load(folder/f"{kind}.classes.npy", mmap_mode="r") # int32 per item: equal for items that share a text in some language
-        self.index = [np.load(folder/f"{kind}.{l}.npy", mmap_mode="r") for l in languages] # per language: int32 per item, -1 for none
+        self.mask = _numbers(folder/f"{kind}.mask.npy") # uint64 per item: bit l is set if it has language l
+        self.classes = _numbers(folder/f"{kind}.classes.npy") # int32 per item: equal for items that share a text in some language
+        self.index = [_numbers(folder/f"{kind}.{l}.npy") for l in languages] # per language: int32 per item, -1 for none
         self.pool = [_mapped(folder/f"{kind}.{l}.arrow") for l in languages] # per language: its distinct texts
 
     def __len__(self): return len(self.mask)
@@ -108,6 +111,28 @@ class _Pool:
         self.buffer = []
     def close(self): self.flush(); self.writer.close()
 
+def _close(folder, kind, languages, n):
+    "Write masks and classes of n items, from the index of each language"
+    mask, edges = np.zeros(n, np.uint64), []
+    for b, l in enumerate(languages):
+        index = np.load(folder/f"{kind}.{l}.npy")
+        items = np.flatnonzero(index >= 0)
+        mask[items] |= np.uint64(1 << b)
+        first = np.zeros(index.max(initial=-1) + 1, np.int64) # per text, the first item that has it: of several writes the last one stays
+        first[index[items[::-1]]] = items[::-1]
+        first = first[index[items]]
+        edges.append(np.stack([first, items])[:, first != items])
+    edges = np.concatenate(edges, 1)
+    np.save(folder/f"{kind}.mask.npy", mask)
+    graph = coo_array((np.ones(edges.shape[1], bool), tuple(edges)), shape=(n, n))
+    np.save(folder/f"{kind}.classes.npy", connected_components(graph, directed=False)[1].astype(np.int32))
+
+def _check_languages(languages, name):
+    for l in languages:
+        twin = next((k for k in languages if k != l and k.lower() == l.lower()), None)
+        if twin: raise DataError(f"{name}: languages {l} and {twin} differ in case alone; write one of them throughout")
+    if len(languages) > 64: raise DataError(f"{name}: {len(languages)} languages, and a corpus holds 64 at most; split it into several corpora")
+
 class _Items:
     "Parallel items of one kind, being written"
     def __init__(self, folder, kind):
@@ -127,21 +152,11 @@ class _Items:
         self.ids.write(id); self.n += 1
         return self.n - 1
     def close(self, languages):
-        mask = np.zeros(self.n, np.uint64)
-        for b, l in enumerate(languages):
+        for l in languages:
             if l not in self.pools: self.pools[l], self.index[l] = _Pool(self.folder/f"{self.kind}.{l}.arrow"), array("i")
             self.index[l].extend([-1]*(self.n - len(self.index[l])))
-            index = np.frombuffer(self.index[l], np.int32) if self.n else np.zeros(0, np.int32)
-            np.save(self.folder/f"{self.kind}.{l}.npy", index)
-            mask |= (index >= 0).astype(np.uint64) << np.uint64(b)
-        np.save(self.folder/f"{self.kind}.mask.npy", mask)
-        index = [np.frombuffer(self.index[l], np.int32) for l in languages]
-        items, start, edges = np.arange(self.n), self.n, []
-        for i in index:                                      # items on one side, the texts of all languages on the other
-            edges.append(np.stack([items[i >= 0], start + i[i >= 0]])); start += int(i.max(initial=-1)) + 1
-        edges = np.concatenate(edges, 1) if edges else np.zeros((2, 0), np.int64)
-        graph = coo_array((np.ones(edges.shape[1], bool), tuple(edges)), shape=(start, start))
-        np.save(self.folder/f"{self.kind}.classes.npy", connected_components(graph, directed=False)[1][:self.n].astype(np.int32))
+            np.save(self.folder/f"{self.kind}.{l}.npy", np.array(self.index[l], np.int32))
+        _close(self.folder, self.kind, languages, self.n)
         for p in (self.ids, *self.pools.values()): p.close()
 
 def _build(rows, folder, name):
@@ -159,16 +174,102 @@ def _build(rows, folder, name):
         starts.append(len(numbers))
     if not seen: raise DataError(f"{name}: there is no row in it; check that this is the file you mean")
     languages = sorted({*queries.pools, *passages.pools})
-    for l in languages:
-        twin = next((k for k in languages if k != l and k.lower() == l.lower()), None)
-        if twin: raise DataError(f"{name}: languages {l} and {twin} differ in case alone; write one of them throughout")
-    if len(languages) > 64: raise DataError(f"{name}: {len(languages)} languages, and a corpus holds 64 at most; split it into several corpora")
+    _check_languages(languages, name)
     queries.close(languages); passages.close(languages)
     starts, numbers = np.frombuffer(starts, np.int64), np.frombuffer(numbers, np.int32)
     table = np.full((len(starts) - 1, int(np.diff(starts).max())), -1, np.int32)
     table[np.arange(table.shape[1]) < np.diff(starts)[:, None]] = numbers
     np.save(folder/"rows.npy", table)
     write_file(folder/"corpus.json", to_json(dict(format=1, name=name, languages=languages, rows=len(table), queries=queries.n, passages=passages.n)))
+
+# %% ../nbs/00_corpus.ipynb #d51800a1
+_MOST = 1 << 28                                              # ids are looked up in arrays, so they have to be below this
+
+def _longer(array, ids, where, line):
+    "The array, made long enough to be indexed by the ids"
+    bad = np.argwhere((ids < 0) | (ids >= _MOST))
+    if len(bad): raise DataError(f"{where}:{line + bad[0][0]}: id {ids[tuple(bad[0])]} is not between 0 and {_MOST - 1:,}; number the texts anew")
+    more = int(ids.max(initial=-1)) + 1 - len(array)
+    return np.concatenate([array, np.full(max(more, len(array)), -1, array.dtype)]) if more > 0 else array
+
+def _write_texts(folder, kind, language, n, number, where, blocks):
+    "Write the texts of one language whose ids have an item number, each distinct text once"
+    path, lines, line, empty, items, digests = folder/f"{kind}.{language}.arrow", np.zeros(0, np.int32), 1, 0, [np.zeros(0, np.int64)], bytearray()
+    with pa.ipc.new_stream(str(path), _TEXT) as writer:
+        for ids, texts in blocks:
+            for k in np.flatnonzero(texts.is_null())[:1]: raise DataError(f"{where}:{line + k}: the text is null; write an empty one where there is none")
+            lines, here = _longer(lines, ids, where, line), np.arange(line, line + len(ids))
+            before = lines[ids]
+            lines[ids] = here
+            before = np.where(before < 0, lines[ids], before) # not one's own line where an id comes twice, in two blocks or in this one
+            for k in np.flatnonzero(before != here)[:1]: raise DataError("{0}:{3}: id {1} was given before, in line {2}; ids must be unique".format(where, ids[k], *sorted((here[k], before[k]))))
+            item = np.where(ids < len(number), number[np.minimum(ids, len(number) - 1)], -1)
+            blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(texts)), 0).to_numpy(zero_copy_only=False)
+            empty += int((blank & (item >= 0)).sum())
+            keep = np.flatnonzero(~blank & (item >= 0))
+            texts = texts.take(pa.array(keep))
+            items.append(item[keep])
+            digests += b"".join(blake2b(t, digest_size=16).digest() for t in texts.cast(pa.large_binary()).to_pylist())
+            writer.write_batch(pa.record_batch([texts], schema=_TEXT))
+            line += len(ids)
+    items, digests = np.concatenate(items), np.frombuffer(digests, "<u8").reshape(-1, 2)
+    order = np.lexsort(digests.T)                            # stable: of equal texts the first comes first
+    new, first = np.ones(len(items), bool), np.empty(len(items), np.int64)
+    new[1:] = (digests[order[1:]] != digests[order[:-1]]).any(1)
+    first[order] = order[new][np.cumsum(new) - 1]            # per text, the first that equals it
+    new = first == np.arange(len(first))
+    index = np.full(n, -1, np.int32)
+    index[items] = (np.cumsum(new) - 1)[first]
+    np.save(folder/f"{kind}.{language}.npy", index)
+    if len(items) < n: warnings.warn(f"{where}: {n - len(items):,} of {n:,} {kind} that the rows use have no text in {language} ({empty:,} of these are empty in the file); their rows are used in the other languages")
+    if new.all(): return
+    with pa.OSFile(str(path)) as f, pa.ipc.open_stream(f) as batches, pa.ipc.new_stream(f"{path}.new", _TEXT) as writer:
+        start = 0
+        for batch in batches:
+            writer.write_batch(batch.filter(pa.array(new[start:start + len(batch)])))
+            start += len(batch)
+    Path(f"{path}.new").replace(path)
+
+def _build_tables(queries, passages, rows, folder, name, made_from):
+    "Write a corpus's files into a folder, from tables as `ParallelCorpus.from_tables` takes them"
+    languages, (where, blocks) = sorted({*queries, *passages}), rows
+    for l in languages:
+        if not LANGUAGE.fullmatch(l): raise DataError(f"{name}: {l!r} is not a language code; write one like 'en' or 'zh-Hant'")
+    if not languages: raise DataError(f"{name}: no tables of texts; give those of at least one language")
+    _check_languages(languages, name)
+    number, n, width = [np.zeros(0, np.int32)]*2, 0, None    # per id, the number of its item; -1 where no row uses it
+    with open(folder/"ids", "wb") as f:
+        for ids in blocks:
+            width = width or ids.shape[-1]
+            if ids.ndim != 2 or width < 2: raise DataError(f"{where}:{n + 1}: a block of rows of shape {ids.shape}; give (rows, 2 or more): query, positive, and perhaps negatives")
+            if ids.shape[1] != width: raise DataError(f"{where}:{n + 1}: rows of {ids.shape[1]} columns after rows of {width}; give all the same number of negatives")
+            for k, part in enumerate((ids[:, :1], ids[:, 1:])):
+                number[k] = _longer(number[k], part, where, n + 1)
+                number[k][part] = 0
+            ids.astype(np.int32).tofile(f)
+            n += len(ids)
+    if not n: raise DataError(f"{where}: there is no row in it; check that this is the file you mean")
+    masks = []
+    for kind, tables, numbers in (("queries", queries, number[0]), ("passages", passages, number[1])):
+        used = np.flatnonzero(numbers >= 0)
+        numbers[used] = np.arange(len(used))
+        with pa.ipc.new_stream(str(folder/f"{kind}.ids.arrow"), _TEXT) as writer:
+            for s in range(0, len(used), 1 << 20): writer.write_batch(pa.record_batch([pa.array(used[s:s + (1 << 20)]).cast(pa.large_string())], schema=_TEXT))
+        for l in languages: _write_texts(folder, kind, l, len(used), numbers, *tables.get(l, (name, ())))
+        _close(folder, kind, languages, len(used))
+        masks.append(np.load(folder/f"{kind}.mask.npy"))
+    with open(folder/"ids", "rb") as f, open(folder/"rows.npy", "wb") as out:
+        np.lib.format.write_array_header_1_0(out, dict(descr="<i4", fortran_order=False, shape=(n, width)))
+        for s in range(0, n, 1 << 20):
+            ids = np.fromfile(f, np.int32, min(n - s, 1 << 20)*width).reshape(-1, width)
+            items = [number[0][ids[:, :1]], number[1][ids[:, 1:]]]
+            has = np.concatenate([m[i] for m, i in zip(masks, items)], 1)
+            for r, k in np.argwhere(has == 0)[:1]: raise DataError(f"{where}:{s + r + 1}: {'passage' if k else 'query'} {ids[r, k]} has no text in any of {' '.join(languages)}; are the files whole, and of one release?")
+            for r in np.flatnonzero(np.bitwise_and.reduce(has[:, 1:], 1) == 0)[:1]: raise DataError(f"{where}:{s + r + 1}: no language has all of the passages {' '.join(map(str, ids[r, 1:]))}; drop the line, or add a language")
+            np.concatenate(items, 1).tofile(out)
+    (folder/"ids").unlink()
+    write_file(folder/"corpus.json", to_json(dict(format=1, name=name, languages=languages, rows=n, queries=len(masks[0]), passages=len(masks[1]))))
+    if made_from is not None: write_file(folder/"made_from.json", to_json(made_from))
 
 # %% ../nbs/00_corpus.ipynb #623877ad
 class ParallelCorpus:
@@ -182,14 +283,14 @@ class ParallelCorpus:
         try:
             self.name, self.languages = about["name"], about["languages"]
             self.queries, self.passages = (Texts(folder, k, self.languages) for k in ("queries", "passages"))
-            self.rows = np.load(self.folder/"rows.npy", mmap_mode="r") # int32 (rows, 2 + n): query item, positive, negatives; -1 for none
+            self.rows = _numbers(self.folder/"rows.npy") # int32 (rows, 2 + n): query item, positive, negatives; -1 for none
         except (OSError, ValueError, KeyError, EOFError, pa.ArrowInvalid) as e: raise DataError(f"{folder}: the corpus is damaged ({' '.join(str(e).split())[:120]}); build it again") from e
 
     @classmethod
-    def _from(cls, rows, name, to):
+    def _from(cls, build, to):
         keep = tempfile.TemporaryDirectory(prefix="hybrid_lit-") if to is None else None
         to = to or Path(keep.name)/"corpus"
-        with new_folder(to, "corpus.json") as d: _build(rows, d, name)
+        with new_folder(to, "corpus.json") as d: build(d)
         corpus = cls(to)
         corpus._keep = keep # a temporary folder goes when the corpus does
         return corpus
@@ -201,7 +302,7 @@ class ParallelCorpus:
         to=None, # the folder to write; None for a temporary one that lives as long as the corpus
     ): # raises DataError, naming the row
         "A corpus from Python rows"
-        return cls._from(((f"{name}, row {n}", r) for n, r in enumerate(rows, 1)), name, to)
+        return cls._from(lambda d: _build(((f"{name}, row {n}", r) for n, r in enumerate(rows, 1)), d, name), to)
 
     @classmethod
     def from_jsonl(cls,
@@ -210,7 +311,7 @@ class ParallelCorpus:
         to=None, # as in `from_rows`
     ): # raises DataError, naming file and line
         "A corpus from a JSON-lines file"
-        return cls._from(((f"{path}:{n}", r) for n, r in read_jsonl(path)), name or Path(path).name.split(".")[0], to)
+        return cls._from(lambda d: _build(((f"{path}:{n}", r) for n, r in read_jsonl(path)), d, name or Path(path).name.split(".")[0]), to)
 
     @classmethod
     def from_squad(cls,
@@ -226,7 +327,19 @@ class ParallelCorpus:
                 row = rows.setdefault(id, (where, dict(id=id, query={}, positive={})))[1]
                 if l in row["query"]: raise DataError(f"{where}: this id was given before in this file; ids must be unique within a language")
                 row["query"][l], row["positive"][l] = question, context
-        return cls._from(rows.values(), name, to)
+        return cls._from(lambda d: _build(rows.values(), d, name), to)
+
+    @classmethod
+    def from_tables(cls,
+        queries:dict, # language -> (a name for errors, blocks of (ids (n,), texts (n,), a pyarrow array of large_string)); text k of the table is line k of the name
+        passages:dict, # likewise; in both, an empty text is a missing one, and ids are whole numbers from 0
+        rows:tuple, # (a name for errors, blocks of ids (n, 2 + negatives): query, positive, negatives)
+        name:str="tables", # what to call the corpus
+        to=None, # as in `from_rows`
+        made_from=None, # a note on the origin, to be written into made_from.json beside the corpus; no part of its fingerprint
+    ): # raises DataError, naming the line
+        "A corpus from tables that need not fit into memory; of the texts it keeps those that the rows use"
+        return cls._from(lambda d: _build_tables(queries, passages, rows, d, name, made_from), to)
 
     def __len__(self): return len(self.rows)
 
@@ -264,18 +377,30 @@ class ParallelCorpus:
 
     def used(self) -> tuple: # item numbers, twice: the queries and the passages (negatives included) of the rows
         "The items that the rows use; after `select` or `split`, not all that are stored"
-        return np.unique(self.rows[:, 0]), np.setdiff1d(self.rows[:, 1:], [-1])
+        q, p = np.zeros(len(self.queries), bool), np.zeros(len(self.passages) + 1, bool) # the last place is for -1
+        for s in range(0, len(self), 1 << 20):              # a million rows at a time
+            q[self.rows[s:s + (1 << 20), 0]] = p[self.rows[s:s + (1 << 20), 1:]] = True
+        return np.flatnonzero(q), np.flatnonzero(p[:-1])
 
     def fingerprint(self) -> str: # 64 hexadecimal digits
-        "A hash of the stored texts and of the rows"
-        return blake2b(sha256(self.folder).encode() + np.ascontiguousarray(self.rows).tobytes(), digest_size=32).hexdigest()
+        "A hash of the stored texts and of the rows; the files' own is noted beside them, and made anew when a name, size or time of theirs changes"
+        notes = ["made_from.json", "fingerprint.json"]
+        files, known = [[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in sorted(self.folder.iterdir()) if p.name not in notes], None
+        with suppress(DataError): known = read_json(self.folder/"fingerprint.json")
+        if not isinstance(known, dict) or known.get("files") != files:
+            known = dict(files=files, sha256=sha256(self.folder, notes))
+            with suppress(DataError): write_file(self.folder/"fingerprint.json", to_json(known))   # there may be no right to write
+        return blake2b(known["sha256"].encode() + np.ascontiguousarray(self.rows).tobytes(), digest_size=32).hexdigest()
 
     def summary(self) -> pd.DataFrame: # a line per language, and the number of distinct texts in it
         "What the corpus holds in each language: rows usable with query and passage in it, distinct queries, distinct passages"
-        q, p = self.masks(slice(None))
+        bits, rows = [np.uint64(1 << b) for b in range(len(self.languages))], 0
+        for s in range(0, len(self), 1 << 20):              # a million rows at a time
+            q, p = self.masks(slice(s, s + (1 << 20)))
+            rows += np.array([np.count_nonzero(q & p & b) for b in bits])
         queries, passages = self.used()
-        return pd.DataFrame([dict(language=l, rows=int(((q & p) >> np.uint64(b) & np.uint64(1)).sum()), queries=len(self.queries.distinct(queries, b)[0]), passages=len(self.passages.distinct(passages, b)[0]))
-                             for b, l in enumerate(self.languages)]).set_index("language")
+        return pd.DataFrame(dict(language=self.languages, rows=rows, queries=[len(self.queries.distinct(queries, b)[0]) for b in range(len(bits))],
+                                 passages=[len(self.passages.distinct(passages, b)[0]) for b in range(len(bits))])).set_index("language")
 
     def __repr__(self): return f"ParallelCorpus({self.name}: {len(self):,} rows, {len(self.languages)} languages: {' '.join(self.languages)})"
 

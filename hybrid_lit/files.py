@@ -167,10 +167,11 @@ def to_json(
 # %% ../nbs/00_files.ipynb #208eb888
 def sha256(
     path, # a file, or a folder (all its files, by relative name)
+    without=(), # relative names of files in the folder that do not count
 ) -> str: # 64 hexadecimal digits
     "The SHA-256 of a file's bytes, or of the names and bytes of a folder's files"
     path, h = Path(path), hashlib.sha256()
-    for p in sorted(q for q in path.rglob("*") if q.is_file()) if path.is_dir() else [path]:
+    for p in sorted(q for q in path.rglob("*") if q.is_file() and q.relative_to(path).as_posix() not in without) if path.is_dir() else [path]:
         if path.is_dir(): h.update(p.relative_to(path).as_posix().encode() + b"\0")
         with open(p, "rb") as f:
             while block := f.read(1 << 20): h.update(block)

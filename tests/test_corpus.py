@@ -1,5 +1,5 @@
 "Damaged input: whatever the bytes, a corpus is read or a DataError says why, in one line."
-import gzip, json, random
+import gzip, json, random, shutil
 import pytest
 from hybrid_lit.corpus import ParallelCorpus, leaks
 from hybrid_lit.files import DataError
@@ -66,3 +66,18 @@ def test_leaks_between_real_sets(data):
     found = leaks(dev, test)
     assert set(found[(found.kind == "question") & (found.match == "exact")].test_id) == set(rows)
     assert len(leaks(ntrex(data), test)) == 0
+
+
+def test_fingerprint_follows_the_files(tmp_path):
+    rows = [dict(id=i, query=dict(en=f"q{i}"), positive=dict(en=f"p{i}")) for i in range(5)]
+    a, b = ParallelCorpus.from_rows(rows, to=tmp_path/"a"), ParallelCorpus.from_rows(rows, to=tmp_path/"b")
+    first = a.fingerprint()
+    assert first == b.fingerprint() == a.fingerprint() == ParallelCorpus(tmp_path/"a").fingerprint()     # made, noted, read again
+    assert a.select(range(4)).fingerprint() != first
+    for damage in ("{", "[]", '{"files": 1}'):
+        (tmp_path/"a"/"fingerprint.json").write_text(damage)
+        assert ParallelCorpus(tmp_path/"a").fingerprint() == first
+    other = ParallelCorpus.from_rows([dict(id=i, query=dict(en=f"q{i}"), positive=dict(en=f"P{i}")) for i in range(5)], to=tmp_path/"a")
+    assert other.fingerprint() != first
+    shutil.copy(tmp_path/"b"/"fingerprint.json", tmp_path/"a"/"fingerprint.json")                         # another corpus's note
+    assert other.fingerprint() != first
