@@ -11,6 +11,7 @@ from pathlib import Path
 from .atlas import LANGUAGES, atlas # the atlas has XQuAD-R's eleven languages
 from .corpus import ParallelCorpus
 from .files import DataError, existing, find_file, read_lines
+from .mmarco import PAPER, mmarco
 
 # %% ../nbs/02_sources.ipynb #b8203613
 def data_folder(
@@ -59,13 +60,20 @@ def squadshifts(
     return ParallelCorpus.from_squad({"en": find_file(data_folder(data, "squadshifts"), f"{part}_v1.0.json", "SQuADShifts")}, f"squadshifts-{part}")
 
 # %% ../nbs/02_sources.ipynb #1d6995ad
-CORPORA = {"atlas": lambda data: atlas("train"), "ntrex": ntrex, "squadshifts": squadshifts} # name -> function of the data folder
+def _mmarco(data, languages=PAPER):
+    folder, chosen = data_folder(data, "mmarco"), sorted({*languages})
+    return mmarco(folder, chosen, folder/("corpus" if chosen == sorted(PAPER) else f"corpus-{'-'.join(chosen)}"))
+
+CORPORA = {"atlas": lambda data, languages=LANGUAGES: atlas("train", languages), "ntrex": ntrex, "squadshifts": lambda data, languages=None: squadshifts(data), "mmarco": _mmarco} # name -> function of the data folder and the languages
 
 def load_corpus(
     name:str, # one of `CORPORA`, or a JSON-lines file
     data=None, # the data folder
+    languages=None, # which languages to read; None: the set's own. SQuADShifts and a .jsonl file are read whole, and must have them
 ) -> ParallelCorpus: # raises DataError
     "A training corpus by its name"
-    if name in CORPORA: return CORPORA[name](data)
-    if not str(name).endswith((".jsonl", ".jsonl.gz")): raise DataError(f"corpus {name!r} is unknown; choose one of {', '.join(CORPORA)}, or name a .jsonl file")
-    return ParallelCorpus.from_jsonl(name)
+    chosen = () if languages is None else (list(languages),)
+    if name not in CORPORA and not str(name).endswith((".jsonl", ".jsonl.gz")): raise DataError(f"corpus {name!r} is unknown; choose one of {', '.join(CORPORA)}, or name a .jsonl file")
+    corpus = CORPORA[name](data, *chosen) if name in CORPORA else ParallelCorpus.from_jsonl(name)
+    for l in (l for ls in chosen for l in ls if l not in corpus.languages): raise DataError(f"language {l} is not in {corpus.name}, which has {' '.join(corpus.languages)}; leave it out")
+    return corpus
