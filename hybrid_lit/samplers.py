@@ -6,9 +6,10 @@
 __all__ = ['POLICIES', 'generator', 'permute', 'Batch', 'BatchSampler']
 
 # %% ../nbs/03_samplers.ipynb #5a94e043
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 import numpy as np
 from .corpus import ParallelCorpus
@@ -24,27 +25,75 @@ def generator(
     digest = blake2b(repr(key).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=np.frombuffer(digest, "<u8")))
 
+@lru_cache(4096)
+def _key(seed, *key): return int(generator(seed, *key).integers(2**63))
+
 # %% ../nbs/03_samplers.ipynb #08801fad
+_MIX = 0xD6E8FEB86659FD93                                    # an odd 64-bit multiplier
+
+@lru_cache(256)
+def _network(n, key):
+    "Bits in each half of the network for range(n), its six round keys, and these and the constants as 0-d arrays, which numpy takes faster than its scalars"
+    half, keys = max(1, ((n - 1).bit_length() + 1)//2), np.random.Philox(key=key).random_raw(6).tolist()
+    return half, keys, [np.array(k, np.uint64) for k in keys], [np.array(k, np.uint64) for k in (half, (1 << half) - 1, 32, _MIX, _MIX << 24 - half & 0xFFFFFFFFFFFFFFFF, 64 - half)]
+
+def _walk(x, n, half, keys):
+    "Where one position goes"
+    low = (1 << half) - 1
+    while True:
+        a, b = x >> half, x & low
+        for k in keys:
+            h = (b + k)*_MIX & 0xFFFFFFFFFFFFFFFF
+            a, b = b, a ^ (h ^ h >> 32)*_MIX >> 40 & low
+        x = a << half | b
+        if x < n: return x
+
 def permute(
     i, # int array: positions in [0, n)
-    n:int, # size of the permutation
+    n:int, # size of the permutation, at most 2^48
     key:int, # a 64-bit number; another key is another permutation
 ) -> np.ndarray: # int64: where each position goes
     "A pseudo-random permutation of range(n), evaluated at some positions only"
-    half = np.uint64(max(1, ((n - 1).bit_length() + 1)//2))
-    low = (np.uint64(1) << half) - np.uint64(1)
-    keys = np.random.Philox(key=key).random_raw(6).astype(np.uint64)
-    x = np.array(i, np.uint64)
+    half, keys, arrays, (bits, low, word, mix, cut, rest) = _network(n, key)
+    x = y = np.array(i, np.uint64)
     todo = np.arange(len(x))
-    while len(todo):
-        a, b = x[todo] >> half, x[todo] & low
-        for k in keys:
-            h = (b + k)*np.uint64(0xD6E8FEB86659FD93)
-            h = (h ^ h >> np.uint64(32))*np.uint64(0xD6E8FEB86659FD93)
-            a, b = b, a ^ (h >> np.uint64(40) & low)
-        x[todo] = a << half | b
-        todo = todo[x[todo] >= n]
-    return x.astype(np.int64)
+    while len(todo) > 8:                                    # `_walk` for many at once
+        a, b = y >> bits, y & low
+        for k in arrays:
+            h = b + k
+            h *= mix; h ^= h >> word; h *= cut; h >>= rest   # `cut` is the multiplier again, shifted so that the bits that are kept end on top
+            h ^= a
+            a, b = b, h
+        y = a << bits | b
+        x[todo] = y
+        out = np.flatnonzero(y >= n)
+        todo, y = todo[out], y[out]
+    x = x.astype(np.int64)
+    for t, v in zip(todo.tolist(), y.tolist()): x[t] = _walk(v, n, half, keys)
+    return x
+
+# %% ../nbs/03_samplers.ipynb #383a373e
+_SET = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)  # (256, 8): the bits of each byte
+_ONES, _NTH = _SET.sum(1, dtype=np.uint8), np.argsort(1 - _SET, axis=1, kind="stable") # how many are set in each byte; where its k-th set bit is
+
+class _Bits:
+    "Some of the rows, a bit for each, and which of them is the k-th"
+    def __init__(self, packed): # uint8 as `np.packbits` gives: a multiple of 4,096 rows, in order
+        self.bytes = packed.reshape(-1, 32)
+        ones = np.cumsum(_ONES[self.bytes].sum(1, dtype=np.int32), dtype=np.int32)
+        self.upto, self.n = ones.reshape(-1, 16), int(ones[-1]) # how many are set up to the end of every 256 rows,
+        self.coarse = self.upto[:, -1].copy()               # and of every 4,096, for a search that stays in the cache
+    def __len__(self): return self.n
+    def find(self, k): # int64 array of places in [0, n) -> row numbers
+        k = k.astype(np.int32)
+        far = np.searchsorted(self.coarse, k, "right")
+        block = 16*far + (self.upto[far] <= k[:, None]).sum(1)
+        values, each = self.bytes[block], np.arange(len(k))
+        ones = np.cumsum(_ONES[values], 1, dtype=np.int32)
+        k = k - self.upto.ravel()[block] + ones[:, -1]      # its place within the block
+        byte = (ones <= k[:, None]).sum(1)
+        value = values[each, byte]
+        return block*256 + byte*8 + _NTH[value, k - ones[each, byte] + _ONES[value]]
 
 # %% ../nbs/03_samplers.ipynb #59413eb9
 @dataclass(frozen=True)
@@ -55,25 +104,31 @@ class Batch:
     rows: np.ndarray # (B,) row numbers
     query_language: np.ndarray # (B,) language numbers
     passage_language: np.ndarray # (B,) language numbers, for a row's positive and its negatives
+    drawn: np.ndarray=None # (B, k) item numbers of negatives drawn for the rows, -1 for none; None: nothing was drawn
+    drawn_language: np.ndarray=None # (B, k) their language numbers
+    drawn_by: object=None # what drew them; it also knows what is no negative
 
     def __len__(self): return len(self.rows)
 
     @cached_property
-    def candidates(self) -> tuple: # item numbers (C,), language numbers (C,), C = B + hard negatives
+    def candidates(self) -> tuple: # item numbers (C,), language numbers (C,), C = B + hard negatives + drawn ones
         numbers = self.corpus.rows[self.rows]
         r, k = np.nonzero(numbers[:, 2:] >= 0)
-        return np.concatenate([numbers[:, 1], numbers[r, 2 + k]]), np.concatenate([self.passage_language, self.passage_language[r]])
+        items, languages = [numbers[:, 1], numbers[r, 2 + k]], [self.passage_language, self.passage_language[r]]
+        if self.drawn is not None: items.append(self.drawn[self.drawn >= 0]); languages.append(self.drawn_language[self.drawn >= 0])
+        return np.concatenate(items), np.concatenate(languages)
 
     def queries(self) -> list: # B texts
         return self.corpus.queries.get(self.corpus.rows[self.rows, 0], self.query_language)
 
-    def passages(self) -> list: # C texts: the positives in row order, then the hard negatives
+    def passages(self) -> list: # C texts: the positives in row order, then the hard negatives, then the drawn ones
         return self.corpus.passages.get(*self.candidates)
 
     def same_passage(self) -> np.ndarray: # bool (B, C)
-        "True where a candidate is the passage of the row's positive again, in whatever language: passages that share a text in some language are the same"
+        "True where a candidate is the passage of the row's positive again, in whatever language (passages that share a text in some language are the same), or is no negative for what drew the negatives"
         classes, B = self.corpus.passages.classes[self.candidates[0]], len(self)
         same = classes[:B, None] == classes
+        if self.drawn_by is not None: same |= self.drawn_by.no_negative(self.rows, self.candidates[0])
         same[np.arange(B), np.arange(B)] = False
         return same
 
@@ -101,6 +156,7 @@ class BatchSampler:
         alpha:float=None, # hybrid only: the probability of a mono batch; 0.5 if not given
         language_weights:Mapping=None, # language -> weight; languages not named are not drawn; None: all alike
         corpus_weights:Sequence=None, # a weight for each corpus; None: its number of rows
+        negatives=None, # what draws further negatives, as `Negatives` does: it has `corpus`, `settings` (JSON-ready, for `about`), `draw` and `no_negative`; for several corpora a list, None for a corpus without
     ): # raises DataError
         self.corpora = [corpora] if isinstance(corpora, ParallelCorpus) else list(corpora)
         if policy not in POLICIES: raise DataError(f"policy {policy!r} is unknown; choose one of {', '.join(POLICIES)}")
@@ -110,6 +166,11 @@ class BatchSampler:
         if not self.corpora: raise DataError("no corpus to sample from; give at least one")
         if batch_size < 1: raise DataError(f"batch size {batch_size}; give 1 or more")
         self.policy, self.batch_size, self.seed, self.alpha = policy, int(batch_size), int(seed), float(alpha)
+        self.language_weights, self.corpus_weights = None if language_weights is None else dict(language_weights), None if corpus_weights is None else [float(w) for w in corpus_weights] # as given
+        self.negatives = list(negatives) if isinstance(negatives, (list, tuple)) else [negatives]*len(self.corpora)
+        if len(self.negatives) != len(self.corpora): raise DataError(f"{len(self.negatives)} sets of negatives for {len(self.corpora)} corpora; give one for each, None for a corpus without")
+        for c, n in zip(self.corpora, self.negatives):
+            if n is not None and n.corpus is not c and n.corpus.fingerprint() != c.fingerprint(): raise DataError(f"{c.name}: the negatives belong to another corpus, {n.corpus.name}; mine this one, and give several corpora a list")
         known = sorted({l for c in self.corpora for l in c.languages})
         if policy == "en-en" and language_weights is not None: raise DataError("language weights have no meaning under policy en-en, which draws English alone; leave them out")
         if policy == "en-en":
@@ -124,8 +185,8 @@ class BatchSampler:
             raise DataError(f"corpus weights {list(corpus_weights)} for {len(self.corpora)} corpora; give one number of 0 or more for each")
         self.weights = [np.array([weights.get(l, 0.0) for l in c.languages]) for c in self.corpora]
         kinds = [POLICIES[policy]] if policy != "hybrid" else [k for k, p in (("mono", alpha), ("cross", 1 - alpha)) if p > 0]
-        self._tables = {}                                   # (corpus, kind, language set) -> cumulative probabilities of language pairs
-        self._pools = {}                                    # (kind, corpus, language or -1) -> row numbers, or None for all rows
+        self._tables = {}                                   # (kind, corpus, masks of query and passage) -> cumulative probabilities of language pairs
+        self._pools = {}                                    # (kind, corpus, language or -1) -> its rows as `_Bits`, or None for all rows
         for kind in kinds:
             for c, corpus in enumerate(self.corpora):
                 if corpus_weights[c] > 0: self._add_pools(kind, c, corpus)
@@ -158,22 +219,26 @@ class BatchSampler:
     def _add_pools(self, kind, c, corpus):
         allowed = sum((np.uint64(1) << np.uint64(l) for l, w in enumerate(self.weights[c]) if w > 0), np.uint64(0))
         names = " ".join(l for l, w in zip(corpus.languages, self.weights[c]) if w > 0)
-        counts = {}
-        for l in (np.flatnonzero(self.weights[c] > 0).tolist() if kind == "mono" else [-1]):
-            fits = []
-            for s in range(0, len(corpus), 1 << 20):        # a million rows at a time
-                q, p = corpus.masks(slice(s, s + (1 << 20)))
-                q, p = q & allowed, p & allowed
-                if kind == "mono": ok = (q & p) >> np.uint64(l) & np.uint64(1) == 1
-                elif kind == "mixed": ok = q & p != 0
+        choices = np.flatnonzero(self.weights[c] > 0).tolist() if kind == "mono" else [-1]
+        fits = {l: np.zeros((len(corpus)//4096 + 1)*512, np.uint8) for l in choices} # a bit per row
+        for s in range(0, len(corpus), 1 << 20):            # a million rows at a time
+            q, p = corpus.masks(slice(s, s + (1 << 20)))
+            q, p = q & allowed, p & allowed
+            both = q & p
+            for l in choices:
+                if kind == "mono": ok = both & np.uint64(1 << l) != 0
+                elif kind == "mixed": ok = both != 0
                 else: ok = (q != 0) & (p != 0) & ((q != p) | (q & (q - np.uint64(1)) != 0)) # not both the same single language
-                fits.append(ok)
-            fits = np.concatenate(fits)
-            if self.policy == "x-y" and not fits.all():
-                id = corpus.queries.ids[int(corpus.rows[int(np.flatnonzero(~fits)[0]), 0])]
-                raise DataError(f"{corpus.name}: id {id} has texts in no two of the languages {names}, which policy x-y needs; drop the row, add a language, or use hybrid")
-            counts[l] = n = int(fits.sum())
-            if n >= self.batch_size: self._pools[kind, c, l] = None if n == len(corpus) else np.flatnonzero(fits).astype(np.int32)
+                if self.policy == "x-y" and not ok.all():
+                    id = corpus.queries.ids[int(corpus.rows[s + int(np.argmin(ok)), 0])]
+                    raise DataError(f"{corpus.name}: id {id} has texts in no two of the languages {names}, which policy x-y needs; drop the row, add a language, or use hybrid")
+                bits = np.packbits(ok)
+                fits[l][s//8:s//8 + len(bits)] = bits
+        counts = {}
+        for l, bits in fits.items():
+            chosen = _Bits(bits)
+            counts[l] = n = len(chosen)
+            if n >= self.batch_size: self._pools[kind, c, l] = None if n == len(corpus) else chosen
         for l, n in counts.items():
             if 0 < n < self.batch_size:
                 what = f"{n} rows" + (f" in {corpus.languages[l]}" if l >= 0 else "")
@@ -182,6 +247,11 @@ class BatchSampler:
     def __len__(self): return self.steps # per epoch
 
     def __iter__(self): return (self[s] for s in range(len(self))) # the first epoch
+
+    def about(self) -> dict: # JSON-ready
+        "All that the batches are a function of"
+        return dict(corpora=[dict(name=c.name, rows=len(c), languages=c.languages, hard_negatives=c.rows.shape[1] - 2, sha256=c.fingerprint()) for c in self.corpora], policy=self.policy, alpha=self.alpha, seed=self.seed, batch_size=self.batch_size,
+                    language_weights=self.language_weights, corpus_weights=self.corpus_weights, drawn_negatives=[n and n.settings for n in self.negatives] if any(self.negatives) else None)
 
     def __getitem__(self, step): # the batch of a step, counted on over the epochs
         if step < 0: raise IndexError(f"step {step}; steps count from 0")
@@ -195,13 +265,15 @@ class BatchSampler:
         if kind == "mono":
             choices = [l for k, c_, l in self._pools if (k, c_) == (kind, c)]
             w = self.weights[c][choices]
-            l = choices[int(np.searchsorted(np.cumsum(w/w.sum()), rng.random(), "right").clip(max=len(w) - 1))]
+            l = choices[bisect_right(np.cumsum(w/w.sum())[:-1].tolist(), rng.random())]
         else: l = -1
         rows = self._rows(kind, c, l, epoch, block)
         a, b = (np.full((2, len(rows)), l)) if kind == "mono" else self._pairs(kind, c, rows, rng)
-        return Batch(self.corpora[c], kind, rows, a, b)
+        draws = self.negatives[c]
+        if draws is None: return Batch(self.corpora[c], kind, rows, a, b)
+        return Batch(self.corpora[c], kind, rows, a, b, *draws.draw(rows, a, b, self.weights[c] > 0, generator(self.seed, "negatives", epoch, s)), draws)
 
-    def _key(self, *key): return int(generator(self.seed, *key).integers(2**63))
+    def _key(self, *key): return _key(self.seed, *key)
 
     def _rows(self, kind, c, l, epoch, block):
         "The rows at one block of a pool's permutation; a pool of fewer blocks is gone through again, in another order"
@@ -210,20 +282,23 @@ class BatchSampler:
         turn, block = divmod(block, n//self.batch_size)
         who = ("all",) if pool is None else (kind, l)
         places = permute(np.arange(block*self.batch_size, (block + 1)*self.batch_size), n, self._key("rows", epoch, c, turn, *who))
-        return places if pool is None else pool[places].astype(np.int64)
+        return places if pool is None else pool.find(places)
 
     def _pairs(self, kind, c, rows, rng):
         "Query and passage language for each row, drawn by weight among those it has"
         u = rng.random(len(rows))
-        masks = np.stack(self.corpora[c].masks(rows), 1)
-        out, L = np.empty(len(rows), np.int64), len(self.corpora[c].languages)
-        for q, p in np.unique(masks, axis=0):
-            if (c, kind, q, p) not in self._tables:
-                has = np.stack([(m >> np.arange(L, dtype=np.uint64) & np.uint64(1)).astype(float) for m in (q, p)])*self.weights[c]
-                w = has[0][:, None]*has[1]*(np.eye(L) if kind == "mixed" else 1 - np.eye(L))
-                if kind == "mixed": w = np.sqrt(w)           # one draw of one language, not two that happen to agree
-                self._tables[c, kind, q, p] = np.flatnonzero(w), np.cumsum(w[w > 0]/w.sum())
-            pairs, cumulative = self._tables[c, kind, q, p]
-            here = (masks == (q, p)).all(1)
-            out[here] = pairs[np.searchsorted(cumulative, u[here], "right").clip(max=len(pairs) - 1)]
-        return np.divmod(out, L)
+        q, p = self.corpora[c].masks(rows)
+        masks = list(zip(q.tolist(), p.tolist()))
+        tables = {m: self._table(kind, c, *m) for m in set(masks)}
+        out = np.array([pairs[bisect_right(cumulative, x)] for x, (pairs, cumulative) in zip(u.tolist(), map(tables.__getitem__, masks))])
+        return np.divmod(out, len(self.corpora[c].languages))
+
+    def _table(self, kind, c, q, p):
+        "The language pairs that a row with these masks may be drawn in, as numbers, and their cumulative probabilities"
+        if (kind, c, q, p) not in self._tables:
+            L = len(self.corpora[c].languages)
+            has = np.array([[m >> l & 1 for l in range(L)] for m in (q, p)], float)*self.weights[c]
+            w = has[0][:, None]*has[1]*(np.eye(L) if kind == "mixed" else 1 - np.eye(L))
+            if kind == "mixed": w = np.sqrt(w)               # one draw of one language, not two that happen to agree
+            self._tables[kind, c, q, p] = np.flatnonzero(w).tolist(), np.cumsum(w[w > 0]/w.sum())[:-1].tolist() # without the last, which is 1 or almost
+        return self._tables[kind, c, q, p]
