@@ -1,12 +1,18 @@
-"Writing a model when the disk is full, and a study that is killed."
-import os, random, signal, subprocess, sys, time
-import pandas as pd
-import pytest
+"Faults while training: a full disk, kills, SIGTERM; several processes; compiled, tracked."
+import json, multiprocessing, os, random, shutil, signal, subprocess, sys, time
+from pathlib import Path
+import numpy as np, pandas as pd, pytest
+from sentence_transformers import SentenceTransformer
+import training_runs as runs
 from hybrid_lit.atlas import atlas
 from hybrid_lit.benchmarks import Benchmark
-from hybrid_lit.files import read_json
+from hybrid_lit.corpus import ParallelCorpus
+from hybrid_lit.files import DataError, read_json
+from hybrid_lit.samplers import BatchSampler
 from hybrid_lit.study import records, run_study
 from hybrid_lit.training import save_encoder, static_encoder, static_tokenizer
+
+ENV = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 FULL = """
 import resource, sys
@@ -28,7 +34,7 @@ def test_full_disk_keeps_the_old_model(tmp_path):
     assert len(before) > 100_000
     r = subprocess.run([sys.executable, "-c", FULL, str(tmp_path/"m")], capture_output=True, text=True)
     assert "could not be written" in r.stdout, r.stderr
-    assert read_json(tmp_path/"m"/"run.json") == {"try": 1} and (tmp_path/"m"/"model.safetensors").read_bytes() == before
+    assert read_json(tmp_path/"m"/"run.json")["try"] == 1 and (tmp_path/"m"/"model.safetensors").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
 
@@ -58,3 +64,276 @@ def test_killed_study_goes_on_and_ends_the_same(tmp_path):
     assert records(after) == records(whole)
     for run in sorted((tmp_path/"whole").glob("*-seed*")):
         assert pd.read_parquet(run/"ranks.parquet").equals(pd.read_parquet(tmp_path/"killed"/run.name/"ranks.parquet"))
+
+
+# ---- a run that is cut off
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    runs.make_model(folder)
+    return folder/"model"
+
+
+@pytest.fixture(scope="module")
+def whole(model, tmp_path_factory):
+    "A run that nobody disturbed"
+    out = tmp_path_factory.mktemp("whole")/"m"
+    runs.run(model, out)
+    return out
+
+
+def same(a, b):
+    "Model and log of two runs, clock times apart"
+    assert (a/"model.safetensors").read_bytes() == (b/"model.safetensors").read_bytes()
+    steady = ["step", "kind", "loss", "learning_rate", "gradient_norm", "padding", "validation_loss"]
+    logs = [pd.read_json(p.with_name(f"{p.name}.log.jsonl"), lines=True)[steady] for p in (a, b)]
+    pd.testing.assert_frame_equal(*logs, check_exact=True)
+
+
+def test_another_seed_is_another_run(model, whole, tmp_path):
+    "so that equal bytes mean something"
+    runs.run(model, tmp_path/"m", warmup=.2)
+    assert (tmp_path/"m"/"model.safetensors").read_bytes() != (whole/"model.safetensors").read_bytes()
+
+
+def test_killed_at_twenty_moments(model, whole, tmp_path):
+    context, rng, kills, rounds, steps = multiprocessing.get_context("forkserver"), random.Random(1), 0, 0, []
+    done = False
+    context.set_forkserver_preload(["training_runs"])
+    while kills < 20 or not done:
+        out = tmp_path/f"m{rounds}"
+        log, folder = out.with_name(f"{out.name}.log.jsonl"), out.with_name(f"{out.name}.checkpoints")
+        before, first = log.exists() and log.stat().st_mtime_ns, max((int(c.name[5:]) for c in folder.glob("step-*")), default=0)
+        p = context.Process(target=runs.run, args=(model, out))
+        p.start()
+        while p.is_alive() and kills < 20 and not (log.exists() and log.stat().st_mtime_ns != before and log.read_bytes().count(b"\n") > first): time.sleep(.002)    # until it trains
+        if kills < 20 and p.is_alive():
+            time.sleep(rng.uniform(0, .8))
+            p.kill()
+        p.join(120)
+        if p.exitcode == -signal.SIGKILL:
+            kills += 1
+            steps.append(log.read_bytes().count(b"\n"))
+            for c in (tmp_path/f"m{rounds}.checkpoints").glob("step-*"): assert read_json(c/"state.json")["step"] == int(c.name[5:])
+        else:
+            assert p.exitcode == 0
+            same(out, whole)
+            rounds += 1
+        done = p.exitcode == 0
+    print(f"killed {kills} times, at steps {steps}")
+    assert kills == 20 and len(set(steps)) > 5
+
+
+def test_sigterm_writes_a_checkpoint(tmp_path):
+    command = [sys.executable, "-m", "hybrid_lit.cli", "train", "--corpus", "atlas", "--policy", "hybrid", "--steps", "60", "--batch-size", "64", "--quiet", "--out"]
+    p = subprocess.Popen([*command, str(tmp_path/"m")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV)
+    log = tmp_path/"m.log.jsonl"
+    while not (log.exists() and len(log.read_text().splitlines()) > 5):
+        assert p.poll() is None, p.stderr.read()
+        time.sleep(.05)
+    p.terminate()
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 0 and "as asked" in out and "the same command goes on from there" in out, (p.returncode, out, err)
+    assert not (tmp_path/"m").exists() and len(list((tmp_path/"m.checkpoints").glob("step-*"))) == 1
+    out = subprocess.run([*command, str(tmp_path/"m")], capture_output=True, text=True, env=ENV, check=True).stdout
+    assert "going on from step" in out
+    subprocess.run([*command, str(tmp_path/"n")], capture_output=True, text=True, env=ENV, check=True)
+    same(tmp_path/"m", tmp_path/"n")
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["m", "m.log.jsonl", "n", "n.log.jsonl"]
+
+
+# ---- several processes
+
+def launched(model, out, **kw):
+    r = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", runs.__file__, str(model), str(out), json.dumps(kw)], capture_output=True, text=True, env=ENV, timeout=300)
+    assert r.returncode == 0, r.stderr[-3000:]
+    from safetensors.torch import load_file
+    both = [json.loads(out.with_name(f"{out.name}.process{i}.json").read_text()) for i in range(2)]
+    weights = [load_file(out.with_name(f"{out.name}.process{i}.safetensors")) for i in range(2)]
+    assert [b["processes"] for b in both] == [2, 2]                                     # two really ran
+    assert all((weights[0][k] == weights[1][k]).all() for k in weights[0]) and both[0]["loss"] == both[1]["loss"]
+    return both[0], weights[0]
+
+
+@pytest.mark.parametrize("kw", [dict(), dict(negatives=True, grad_cache=True, variance_penalty=2.)], ids=["plain", "hard negatives, cached, penalty"])
+def test_two_processes_give_what_one_gives(tmp_path, kw):
+    runs.make_model(tmp_path, dropout=0.)
+    kw = dict(double=True, steps=20, **kw)
+    encoder, log = runs.run(tmp_path/"model", tmp_path/"one", **kw)
+    two, weights = launched(tmp_path/"model", tmp_path/"two", **kw)
+    np.testing.assert_allclose(two["loss"], log.loss, rtol=1e-9)
+    np.testing.assert_allclose(two["norm"], log.gradient_norm, rtol=1e-7)
+    np.testing.assert_allclose(two["validation"], log.validation_loss.dropna(), rtol=1e-9)
+    start = SentenceTransformer(str(tmp_path/"model"), device="cpu").double().state_dict()
+    for name, w in encoder.state_dict().items():
+        if not w.is_floating_point() or w.equal(start[name]): continue
+        moved = (w - start[name]).norm()
+        assert (weights[name] - w).norm() < 1e-5*moved + 1e-12, name                            # Adam makes much of gradients that are all but zero
+    assert json.loads((tmp_path/"two"/"run.json").read_text())["training"]["processes"] == 2
+
+
+def test_two_processes_share_one_language_decision(tmp_path, model):
+    "Both see batches of the same kind, and dropout on top"
+    both, _ = launched(model, tmp_path/"m", steps=6)
+    assert np.isfinite(both["loss"]).all()
+    kinds = pd.read_json(tmp_path/"m.log.jsonl", lines=True).kind
+    corpus = ParallelCorpus.from_rows(runs.rows(), "made up")
+    assert kinds.tolist() == [BatchSampler(corpus, "hybrid", 24, seed=3)[i].kind for i in range(6)]
+
+
+def test_two_processes_cut_off_and_gone_on_with(tmp_path, model):
+    "in two, then in one"
+    script = "import sys, json, training_runs as r, hybrid_lit.training as t\nfrom pathlib import Path\nw = t.write_checkpoint\ndef stop(folder, step, *a):\n    w(folder, step, *a)\n    if step == 9: raise RuntimeError('power cut')\nt.write_checkpoint = stop\nr.run(sys.argv[1], Path(sys.argv[2]), steps=20)"
+    (tmp_path/"stop.py").write_text(script)
+    r = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(tmp_path/"stop.py"), str(model), str(tmp_path/"m")], capture_output=True, text=True, env={**ENV, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{ENV.get('PYTHONPATH', '')}"}, timeout=300)
+    assert r.returncode and "power cut" in r.stderr
+    assert read_json(sorted((tmp_path/"m.checkpoints").glob("step-*"))[-1]/"state.json")["step"] == 9
+    _, log = runs.run(model, tmp_path/"m", steps=20)
+    assert log.step.tolist() == list(range(1, 21))
+
+
+# ---- other ways
+
+def test_compiled_is_the_same(tmp_path):
+    if not shutil.which("g++"): pytest.skip("torch.compile needs g++ on a CPU, which is not here")
+    runs.make_model(tmp_path, dropout=0.)
+    kw = dict(steps=3, validation=None)
+    (_, a), (_, b) = runs.run(tmp_path/"model", None, **kw), runs.run(tmp_path/"model", None, compile=True, **kw)
+    np.testing.assert_allclose(a.loss, b.loss, rtol=1e-4)
+
+
+def test_tensorboard(model, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    _, log = runs.run(model, tmp_path/"m", steps=5, validation=None, trackers=["tensorboard"])
+    (events,) = (tmp_path/"m.trackers").rglob("events.out.tfevents.*.0")
+    e = EventAccumulator(str(events.parent)); e.Reload()
+    assert [s.value for s in e.Scalars("loss")] == pytest.approx(log.loss.tolist())
+
+
+def test_the_log_is_json_lines(whole):
+    lines = [json.loads(x) for x in whole.with_name("m.log.jsonl").read_text().splitlines()]
+    assert [x["step"] for x in lines] == list(range(1, len(lines) + 1)) and lines[0]["validation_loss"] is None and lines[6]["validation_loss"] > 0
+
+
+def test_long_texts_are_cut_and_counted(model, tmp_path):
+    with pytest.warns(UserWarning, match=r"of [\d,]+ texts tokenised were longer than the model's 32 tokens and were cut"): runs.run(model, None, steps=3, validation=None)
+
+
+def test_sigterm_to_a_launcher(tmp_path, model):
+    "torchrun passes it on, and both processes agree on the step"
+    script = "import sys, training_runs as r\nfrom pathlib import Path\nr.run(sys.argv[1], Path(sys.argv[2]), steps=2000, checkpoint_every=5000, validation=None)"
+    (tmp_path/"long.py").write_text(script)
+    p = subprocess.Popen([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(tmp_path/"long.py"), str(model), str(tmp_path/"m")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                         env={**ENV, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{ENV.get('PYTHONPATH', '')}"})
+    log = tmp_path/"m.log.jsonl"
+    while not (log.exists() and len(log.read_bytes().splitlines()) > 5):
+        assert p.poll() is None, p.stderr.read()[-3000:]
+        time.sleep(.05)
+    p.terminate()
+    out, err = p.communicate(timeout=120)
+    assert out.count("as asked") == 1, (out, err[-3000:])
+    step = read_json(next((tmp_path/"m.checkpoints").glob("step-*"))/"state.json")["step"]
+    assert step == len(log.read_bytes().splitlines())
+
+
+# ---- what stands in the way
+
+def test_a_complete_run_is_kept(model, tmp_path):
+    kw = dict(steps=14)
+    _, log = runs.run(model, tmp_path/"m", **kw)
+    before = {p: p.read_bytes() for p in (*(tmp_path/"m").rglob("*.safetensors"), tmp_path/"m.log.jsonl", tmp_path/"m"/"run.json")}
+    encoder, again = runs.run(model, tmp_path/"m", **kw)
+    assert {p: p.read_bytes() for p in before} == before and again.attrs == log.attrs
+    pd.testing.assert_frame_equal(again, log)
+    assert encoder.encode("ba da").tolist() == SentenceTransformer(str(tmp_path/"m"), device="cpu").encode("ba da").tolist()
+    (tmp_path/"m.checkpoints"/"step-000000003").mkdir(parents=True)                    # a kill while checkpoints were being deleted
+    runs.run(model, tmp_path/"m", **kw)
+    assert not (tmp_path/"m.checkpoints").exists()
+
+
+def test_the_model_comes_back(model, tmp_path, monkeypatch):
+    "OUT was moved away while a run was stopped, and nothing improves after"
+    import hybrid_lit.training as t
+    write = t.write_checkpoint
+    def stop(folder, step, *a):
+        write(folder, step, *a)
+        if step == 12: raise RuntimeError("power cut")
+    bad = dict(steps=20, learning_rate=1., validate_every=2)                           # the start stays the best
+    with monkeypatch.context() as m, pytest.raises(RuntimeError):
+        m.setattr(t, "write_checkpoint", stop)
+        runs.run(model, tmp_path/"m", **bad)
+    shutil.rmtree(tmp_path/"m", ignore_errors=True)
+    (tmp_path/".m.new-0123abcd").mkdir()                                              # of a kill in the middle of writing
+    encoder, _ = runs.run(model, tmp_path/"m", **bad)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m", "m.log.jsonl"] and read_json(tmp_path/"m"/"run.json")["training"]["finished"]
+    assert (encoder.encode("ba") == SentenceTransformer(str(tmp_path/"m"), device="cpu").encode("ba")).all()
+
+
+@pytest.mark.parametrize("place", ["notes in the model", "a log of something else", "somebody's model"])
+def test_nobody_elses_files_are_deleted(model, tmp_path, place):
+    out = tmp_path/"m"
+    if place == "notes in the model":
+        runs.run(model, out, steps=2)
+        (out/"notes.txt").write_text("mine")
+        expected, kept = "holds notes.txt, which training did not write", out/"notes.txt"
+    elif place == "somebody's model":
+        shutil.copytree(model, out)
+        expected, kept = "no run.json among them", out/"model.safetensors"
+    else:
+        (tmp_path/"m.log.jsonl").write_text('{"a": 1}\n')
+        expected, kept = "is no log of training", tmp_path/"m.log.jsonl"
+    before = kept.read_bytes()
+    with pytest.raises(DataError, match=expected): runs.run(model, out, steps=3)
+    assert kept.read_bytes() == before
+
+
+def test_others_checkpoints_folder_keeps_what_is_not_ours(model, tmp_path):
+    (tmp_path/"m.checkpoints").mkdir()
+    (tmp_path/"m.checkpoints"/"mine.txt").write_text("keep")
+    runs.run(model, tmp_path/"m", steps=7)
+    assert [p.name for p in (tmp_path/"m.checkpoints").iterdir()] == ["mine.txt"]
+
+
+def test_ctrl_c_writes_a_checkpoint(tmp_path):
+    command = [sys.executable, "-m", "hybrid_lit.cli", "train", "--corpus", "atlas", "--policy", "hybrid", "--steps", "2000", "--batch-size", "64", "--quiet", "--out", str(tmp_path/"m")]
+    p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV)
+    log = tmp_path/"m.log.jsonl"
+    while not (log.exists() and len(log.read_bytes().splitlines()) > 5):
+        assert p.poll() is None, p.stderr.read()
+        time.sleep(.05)
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=60)
+    assert p.returncode not in (0, 2) and "the same command goes on from there" in out and "Traceback" not in err, (p.returncode, out, err)
+    assert len(list((tmp_path/"m.checkpoints").glob("step-*"))) == 1
+
+
+def test_start_and_out_are_not_the_same(model, tmp_path):
+    from hybrid_lit.study import train_encoder
+    shutil.copytree(model, tmp_path/"m")
+    corpus = ParallelCorpus.from_rows(runs.rows(), "made up")
+    with pytest.raises(DataError, match="is the start, which would be overwritten"): train_encoder(tmp_path/"m", corpus, "x-y", start=str(tmp_path/"m"), steps=1)
+
+
+def test_half_precision_checkpoints_are_trained_in_float32(model, tmp_path):
+    import torch
+    from hybrid_lit.study import train_encoder
+    SentenceTransformer(str(model), device="cpu").bfloat16().save(str(tmp_path/"half"))
+    corpus = ParallelCorpus.from_rows(runs.rows(), "made up")
+    train_encoder(tmp_path/"m", corpus, "x-y", start=str(tmp_path/"half"), steps=5, batch_size=24, progress=False)
+    a, b = (SentenceTransformer(str(tmp_path/n), device="cpu").float().state_dict() for n in ("half", "m"))
+    moved = np.mean([float((a[k] != b[k]).float().mean()) for k in a if "encoder.layer" in k and a[k].ndim == 2])
+    assert moved > .9
+    assert all(v.dtype == torch.float32 for v in SentenceTransformer(str(tmp_path/"m"), device="cpu").state_dict().values() if v.is_floating_point())
+
+
+def test_processes_with_different_data_stop(model, tmp_path):
+    script = "import os, sys, training_runs as r\nfrom pathlib import Path\nrows = r.rows\nif os.environ['RANK'] == '1': r.rows = lambda n=200, **kw: rows(n - 1, **kw)\nr.run(sys.argv[1], None, steps=4, validation=None)"
+    (tmp_path/"other.py").write_text(script)
+    r = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(tmp_path/"other.py"), str(model)], capture_output=True, text=True, env={**ENV, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{ENV.get('PYTHONPATH', '')}"}, timeout=300)
+    assert r.returncode and "the 2 processes differ in data" in r.stderr, r.stderr[-2000:]
+
+
+def test_two_processes_with_a_tracker(model, tmp_path):
+    launched(model, tmp_path/"m", steps=3, validation=None, trackers=["tensorboard"])
+    assert list((tmp_path/"m.trackers").rglob("events.out.tfevents.*")) and not (tmp_path/"m.checkpoints").exists()
