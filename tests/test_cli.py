@@ -81,7 +81,7 @@ def test_own_rows_in_some_languages_only(command, jsonl, tmp_path):
     code, said, err = command("train", "--corpus", tmp_path/"own.jsonl", "--policy", "hybrid", "--steps", 2, "--validation", tmp_path/"own.jsonl", "--query-prompt", "query: ", "--out", tmp_path/"m", "--quiet")
     assert code == 0 and "validation loss" in said, err
     about = json.loads((tmp_path/"m"/"run.json").read_text())
-    assert about["training"]["batch_size"] == 160 and about["validation"]["corpus"] == "own"
+    assert about["training"]["batch_size"] == 160 and about["training"]["validation"]["corpora"][0]["name"] == "own"
     assert SentenceTransformer(str(tmp_path/"m"), device="cpu").prompts["query"] == "query: "
     code, said, err = command("evaluate", tmp_path/"m", "--benchmark", tmp_path/"own.jsonl", "--out", tmp_path/"r")
     assert code == 0 and set(pd.read_parquet(tmp_path/"r"/"ranks.parquet").setting) == {"mono", "cross", "multi"}, err
