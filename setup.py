@@ -23,7 +23,7 @@ setup(
     package_data={"hybrid_lit": ["*.json"]},
     python_requires=">=" + cfg["min_python"],
     install_requires=cfg["requirements"].split(),
-    extras_require={"dev": cfg["dev_requirements"].split(), "ir": cfg["ir_requirements"].split(), "faiss": cfg["faiss_requirements"].split()},
+    extras_require={"dev": cfg["dev_requirements"].split(), "ir": cfg["ir_requirements"].split(), "faiss": cfg["faiss_requirements"].split(), **{e: cfg[f"{e}_requirements"].split() for e in ("negatives", "translation", "trainer")}},
     entry_points={
         "console_scripts": cfg["console_scripts"].split("\n"),
         "nbdev": [f"{cfg['lib_name']}={cfg['lib_name']}._modidx:d"],
