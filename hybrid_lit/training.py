@@ -6,7 +6,7 @@
 __all__ = ['PEAKS', 'static_tokenizer', 'static_encoder', 'precision', 'chunk_budget', 'validation_loss', 'save_encoder', 'train']
 
 # %% ../nbs/05_training.ipynb #ac6ab491
-import hashlib, json, math, os, re, shutil, signal, threading, time, warnings
+import glob, hashlib, json, math, os, re, shutil, signal, threading, time, warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -276,7 +276,7 @@ def train(
     if out is not None:
         if me == 0:
             _check_place(out, log_file)
-            for left in out.parent.glob(f".{out.name}*.new-*"): shutil.rmtree(left, ignore_errors=True)     # of a kill in the middle of writing
+            for left in out.parent.glob(f".{glob.escape(out.name)}.new-*"): shutil.rmtree(left, ignore_errors=True)     # of a kill in the middle of writing
         accelerator.wait_for_everyone()
         if log_file.exists(): lines = _whole_lines(log_file)
         before = read_json(out/"run.json").get("training", {}) if (out/"run.json").exists() else {}
