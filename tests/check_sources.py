@@ -58,9 +58,13 @@ def check(root=ROOT):
     wrong = []
     for path in sorted((root / "nbs").rglob("*.ipynb")):
         try:
-            json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as e:
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        except (ValueError, KeyError) as e:
             wrong.append(f"{path.relative_to(root).as_posix()}: not a notebook ({e})")
+            continue
+        for line in "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code").splitlines():
+            if line.startswith(("warnings.simplefilter", "warnings.filterwarnings")):  # notebooks that are tested together share a process
+                wrong.append(f"{path.relative_to(root).as_posix()}: {line[:40]}... would silence the notebooks tested after it (cure: put it under warnings.catch_warnings)")
     if wrong:
         return wrong  # nbdev_clean only warns of these, and nbdev_export stops at the first
 
