@@ -12,7 +12,7 @@ from pathlib import Path
 from .files import DataError, existing, read_json, sha256, write_file
 
 # %% ../nbs/04a_cards.ipynb #86601b32
-_NAMES = dict(start_sha256="SHA-256 of the start", corpus_sha256="fingerprint of the corpus", sha256="fingerprint", policy="batch policy", alpha="alpha, the probability of a mono batch", batch_size="batch size, rows", warmup="warm-up, share of the steps", max_norm="limit of the gradient's norm",
+_NAMES = dict(start_sha256="SHA-256 of the start", sha256="fingerprint", policy="batch policy", alpha="alpha, the probability of a mono batch", batch_size="batch size, rows", warmup="warm-up, share of the steps", max_norm="limit of the gradient's norm",
               validate_every="steps between validations", patience="validations without a new best before the end", query_prompt="put before each query", passage_prompt="put before each passage", step="step whose weights these are", validation_loss="validation loss there", map="mAP")
 
 def _name(key): return _NAMES.get(key, key.replace("_", " ").replace("ndcg", "nDCG"))
@@ -71,7 +71,7 @@ def _score_table(run, metrics, t):
 def _settings(about):
     "(name, value) of everything that was recorded"
     t, e = about.get("training", {}), about.get("environment", {})
-    skip = {"kind", "training", "environment", *(["start_sha256"] if about.get("start_sha256") is None else [])}
+    skip = {"kind", "training", "environment", "files", *(["start_sha256"] if about.get("start_sha256") is None else [])}
     rows = [(k, v) for k, v in about.items() if k not in skip]
     rows += [(k, v) for k, v in t.items() if not (k == "alpha" and t.get("policy") != "hybrid" or k == "corpora" and k in about)]
     return [(_plain(_name(k)), _value(v, k)) for k, v in rows + list(e.items())]

@@ -84,11 +84,10 @@ def read_checkpoint(
     for path in found:
         try:
             about = read_json(path/"state.json")
-            if about["format"] != 1: raise DataError(f"{path}: written by another version (format {about['format']}, this one reads 1); go on with that version, or delete {folder} to start anew")
+            other = about["format"] != 1
             wrong = [n for n, h in about["files"].items() if not (path/n).is_file() or sha256(path/n) != h]
-        except (DataError, KeyError, TypeError) as e:
-            if "another version" in str(e): raise
-            wrong = ["state.json"]
+        except (DataError, AttributeError, KeyError, TypeError): other, wrong = False, ["state.json"]
+        if other: raise DataError(f"{path}: written by another version (format {about['format']}, this one reads 1); go on with that version, or delete {folder} to start anew")
         if wrong:
             bad.append(f"{path.name} ({', '.join(wrong)})")
             continue

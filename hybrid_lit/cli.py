@@ -125,6 +125,7 @@ def train_(
     log = train_encoder(out, corpora, **{n: settings[n] for n in names if n in settings}, validation=recipe_corpus(settings["validation"], data) if settings.get("validation") else None, language_weights=dict.fromkeys(settings["languages"], 1.0) if settings.get("languages") else None,
                         negatives=drawn, grad_cache=grad_cache, chunk_tokens=chunk_tokens, compile=compile, checkpoint_every=checkpoint_every, trackers=tracker or (), progress=not quiet)
     if not first: return
+    if log.empty: return                                             # a complete run, whose log was deleted
     measured, last = log.dropna(subset="validation_loss"), log.iloc[-1]
     asked = read_json(out/"run.json")["training"]["steps"]
     if len(log) < asked: print(f"stopped early, after {len(log)} of {asked} steps: {settings['patience']} validations brought no new lowest loss")

@@ -76,7 +76,9 @@ def corpus_file(
     data, # the data folder
 ) -> Path: # a folder for mMARCO, else a JSON-lines file
     "Where a set of the paper is looked for"
-    return Path(data)/"mmarco" if name == "mmarco" else next((p for p in (Path(data)/"paper"/f"{name}.jsonl.gz",) if p.exists()), Path(data)/"paper"/f"{name}.jsonl")
+    if name == "mmarco": return Path(data)/"mmarco"
+    plain, packed = (Path(data)/"paper"/f"{name}.jsonl{end}" for end in ("", ".gz"))
+    return packed if packed.exists() else plain
 
 def missing(
     settings:dict, # setting -> value, as in `plan`

@@ -113,7 +113,9 @@ def load_encoder(
     if training and torch.cuda.is_available() and is_flash_attn_2_available():
         try: return SentenceTransformer(name, device=local_device(), model_kwargs=dict(attn_implementation="flash_attention_2")).float()
         except (ValueError, ImportError): warnings.warn(f"{name}: has no flash attention; its input is padded")
-    try: return SentenceTransformer(name, device=local_device()).float() if training else SentenceTransformer(name, device=local_device())
+    try:
+        encoder = SentenceTransformer(name, device=local_device())
+        return encoder.float() if training else encoder
     except Exception as e:
         reason = " ".join(str(e).split()).split(". ")[0][:200]
         if folder.is_dir(): raise DataError(f"{name}: the checkpoint cannot be loaded ({type(e).__name__}: {reason}); copy or save it again") from e

@@ -127,7 +127,7 @@ def _stop_requests(active):
     asked = []
     if not active or threading.current_thread() is not threading.main_thread(): yield asked; return
     def note(number, frame):
-        if number == signal.SIGINT in asked: raise KeyboardInterrupt
+        if number == signal.SIGINT and number in asked: raise KeyboardInterrupt
         asked.append(number)
     before = {s: signal.signal(s, note) for s in (signal.SIGTERM, signal.SIGINT)}
     try: yield asked
@@ -155,11 +155,11 @@ def _accelerator(out, trackers):
 
 def _same_everywhere(value, where):
     "Refuse processes that would start from different places"
-    (_, k), all_ = share(), None
+    _, k = share()
     if k < 2: return
-    all_ = [None]*k
-    torch.distributed.all_gather_object(all_, value)
-    if any(v != all_[0] for v in all_): raise DataError(f"{where}: the {k} processes differ in data, settings, start or checkpoints; give all the same, and a folder that all machines share")
+    everybody = [None]*k
+    torch.distributed.all_gather_object(everybody, value)
+    if any(v != value for v in everybody): raise DataError(f"{where}: the {k} processes differ in data, settings, start or checkpoints; give all the same, and a folder that all machines share")
 
 def _whole_lines(path):
     "The lines of a log that was perhaps cut off"
@@ -199,16 +199,18 @@ def _clear(checkpoints):
     for left in checkpoints.glob(".step-*"): shutil.rmtree(left, ignore_errors=True)
     if checkpoints.exists() and not any(checkpoints.iterdir()): checkpoints.rmdir()
 
+_LOG = ["step", "kind", "loss", "learning_rate", "gradient_norm", "pairs_per_second", "tokens_per_second", "padding", "mfu", "validation_loss"]
+
 def _as_table(lines, encoder, start_loss=math.nan):
     "The log as a table; the encoder is ready for use"
     encoder.eval()
-    log = pd.DataFrame(lines).astype({n: float for n in ("loss", "gradient_norm", "mfu", "validation_loss")})
+    log = pd.DataFrame(lines, columns=_LOG).astype({n: float for n in ("loss", "gradient_norm", "mfu", "validation_loss")})
     log.attrs["start_validation_loss"] = start_loss
     return log
 
 def _check_place(out, log_file):
     "Refuse a model folder with files that training did not write, and a log of something else"
-    check_out(out, "modules.json"); check_out(out, "run.json")                 # a model, and one of ours
+    for marker in ("modules.json", "run.json"): check_out(out, marker)         # a model, and one of ours
     if (out/"run.json").exists():
         foreign = {p.name for p in out.iterdir()} - {*read_json(out/"run.json").get("files", [p.name for p in out.iterdir()])}
         if foreign: raise DataError(f"{out}: holds {sorted(foreign)[0]}, which training did not write and would delete; move it away, or name another folder")
@@ -297,8 +299,11 @@ def train(
         if me == 0: print(f"going on from step {first} of {steps} ({checkpoints})")
     if trackers: accelerator.init_trackers("hybrid_lit", config={n: v if isinstance(v, (int, float, str)) else json.dumps(v) for n, v in settings.items()})
 
-    def save(step, loss, finished=False):
+    def check_finite(step):
         if not all(bool(torch.isfinite(p).all()) for p in parameters): raise DataError(f"step {step}: weights are not finite any more; lower the learning rate ({learning_rate}){kept()}")
+
+    def save(step, loss, finished=False):
+        check_finite(step)
         if out is not None and me == 0: save_encoder(encoder, out, {**(about or {}), "training": {**settings, "step": step, "validation_loss": loss, "start_validation_loss": state["start_loss"], "steps_made": len(lines), "finished": finished, "processes": k, "chunk_tokens": budget, "grad_cache": grad_cache, "compile": compile, "run_sha256": run_sha256}})
 
     def validate(step):
@@ -314,7 +319,7 @@ def train(
 
     def checkpoint(step):
         state["scaler"] = scaler.state_dict() or None
-        if not all(bool(torch.isfinite(p).all()) for p in parameters): raise DataError(f"step {step}: weights are not finite any more; lower the learning rate ({learning_rate}){kept()}")
+        check_finite(step)
         if me == 0: write_checkpoint(checkpoints, step, run, state, dict(model=weights_of(encoder), optimizer=optimizer_of(optimizer)) | (dict(best=best) if best else {}))
 
     def objective_of(work):

@@ -1,5 +1,4 @@
 "Audits of odd benchmarks and odd models: a report, or one line; never a traceback after the encoding, and nobody's files deleted."
-from pathlib import Path
 import numpy as np, pandas as pd, pytest
 from hybrid_lit.audit import audit, favour
 from hybrid_lit.benchmarks import Benchmark

@@ -1,5 +1,4 @@
 "Runs and judgements through files, against pytrec_eval: odd ids, ties, cut runs, documents that are the query."
-import warnings
 import numpy as np, pandas as pd, pytrec_eval
 import pytest
 from hybrid_lit.benchmarks import Benchmark

@@ -1,5 +1,5 @@
 "Negatives under harder conditions: random corpora against brute force, faults on the disk, killed writers, other processes, speed."
-import hashlib, itertools, json, math, os, random, signal, subprocess, sys, time, warnings
+import hashlib, itertools, json, math, os, random, signal, subprocess, sys, time
 import numpy as np, pandas as pd
 import pytest
 from hybrid_lit import negatives as module

@@ -2,7 +2,6 @@
 import json, os, signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pandas as pd, pytest
-from hybrid_lit.benchmarks import load_benchmark
 from hybrid_lit.embeddings import SHARD, Embeddings
 from hybrid_lit.sources import load_corpus
 from hybrid_lit.training import save_encoder, static_encoder, static_tokenizer
