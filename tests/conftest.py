@@ -1,7 +1,9 @@
-"Where real data are, for the tests that need them."
+"Where real data are, for the tests that need them; browsers and JupyterLab, for those that need these."
 import os
 from pathlib import Path
 import pytest
+from browser import chromium, visit  # noqa: F401
+from lab import lab, lab_server  # noqa: F401
 
 
 @pytest.fixture(scope="session")
