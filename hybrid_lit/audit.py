@@ -17,6 +17,7 @@ from .bias import language_matrix, rank_distances
 from .corpus import ParallelCorpus
 from .embeddings import check_embeddings, encoder_sha256, processes
 from .evaluation import embed_benchmark, per_query, ranks_table, top_table
+from .explorer import RankExplorer
 from .files import DataError, check_out, existing, new_folder, read_json, sha256, to_json, write_file
 from .mitigations import MITIGATIONS, mitigate
 from .samplers import generator
@@ -123,7 +124,7 @@ def try_mitigations(
 # %% ../nbs/11a_audit.ipynb #8f568110
 MEASURES = { # metric -> name, the metric that says what a system would have that does not care for language (None: there is no such figure), what it says
     "rank_distance": ("rank distance", None, "Worst less best rank of a question's right answers. It grows with the pool and falls when retrieval gets better in any way: compare it on one pool only, and beside mAP."),
-    "rank_distance_normalised": ("rank distance / random order", None, "The same as a share of what a random order of this pool gives: 0, side by side; 1, as far apart as by chance."),
+    "rank_distance_normalised": ("rank distance / random order", None, "The same as a share of what a random order of this pool gives: near 0 in a large pool, side by side; 1, as far apart as by chance."),
     "language_preference": ("language preference rate", "language_preference_chance", "How often the first right answer is in the question's language. Far above, users see their own language first, and answers that exist only in others stay hidden."),
     "rank_shift": ("rank shift", "rank_shift_chance", "How much a foreign answer would rise if it were translated into the question's language. Above, the wording's language counts, not only what it says."),
     "same_language_share@10": ("same-language share of the first ten", "same_language_share_pool", "Far above, the first page is in the question's language, whatever the answer's is."),
@@ -153,7 +154,7 @@ def _picture_settings(lines):
 def _picture_matrix(matrix, title, percent):
     import matplotlib.pyplot as plt, seaborn as sns
     fig, ax = plt.subplots(figsize=(2.2 + .5*len(matrix.columns), 1.3 + .4*len(matrix)))
-    sns.heatmap(matrix*(100 if percent else 1), annot=True, fmt=".0f", cmap="crest" if percent else "crest_r", cbar=False, annot_kws=dict(size=8), ax=ax)
+    sns.heatmap(matrix*(100 if percent else 1), annot=True, fmt=".0f", cmap="crest", cbar=False, annot_kws=dict(size=8), ax=ax)
     ax.set(xlabel="the answer's language", ylabel="the question's language", title=title)
     return _svg(fig)
 
@@ -208,7 +209,8 @@ def render(
     ranks:pd.DataFrame, # the ranks table
     lines:pd.DataFrame, # metric lines
     intervals:pd.DataFrame, # as `settings_table` gives it
-    mitigated=None, # as `try_mitigations` gives it, or a sentence that says why there is none
+    mitigated, # as `try_mitigations` gives it, or a sentence that says why there is none
+    explorer, # a `RankExplorer` of the ranks
 ) -> str: # HTML
     "The audit's page"
     share, macro = favour(ranks), lines[lines.query_language.isna()].set_index(["setting", "metric"]).value
@@ -222,7 +224,7 @@ def render(
              _table(["", "mAP", "95%", "recall@1", "recall@10", "nDCG@10"], [(f"{r.setting}: {SETTINGS[r.setting]}", r.map, interval(r), r.recall1, r.recall10, r.ndcg10) for r in intervals.itertuples()]),
              _picture_settings(lines), _picture_matrix(cross, "mAP in % within (diagonal) and across languages", True), "<h2>Which languages it favours</h2>"]
     if len(share): parts.append("<p>Among the right answers in languages that are foreign to the question: which language's stands before the others? At whatever rank; the medians are below.</p>" + _picture_favour(share))
-    parts += [_picture_matrix(language_matrix(ranks), f"median rank of the right answers in the pool of {pool:,}", False),
+    parts += [_picture_matrix(language_matrix(ranks), f"median rank of the right answers in the pool of {pool:,}: the darker, the further back", False),
               "<h2>Language bias, measure by measure</h2>",
               _table(["measure", "value", "indifferent", "what it says"], [(name, macro["multi", k], macro["multi", even] if even else None, what) for k, (name, even, what) in MEASURES.items() if ("multi", k) in macro]),
               "<p><small>Indifferent: what a system would have to which language is nothing. Low bias is not always what users want: someone who reads one language may want its answers first. A low rank distance and a high preference rate serve different people.</small></p>",
@@ -232,6 +234,7 @@ def render(
         margins = tried.groupby("metric").margin.first()
         parts.append(f"<p>Fitted on {html.escape(about['fitted_on'])}, judged here, against the model as it is, paired by question. The margin is {margins['map']:g} for mAP and {margins['rank_distance']:,.0f} ranks for rank distance (1% of a random order's). Intervals and verdicts are each at 5%; <i>p</i> is corrected for the number of mitigations (Holm).</p>")
         parts.append(_table(["mitigation", "", "before", "after", "difference", "95%", "p", "verdict"], [(r.arm, r.setting + " mAP" if r.setting else "rank distance", float(r.baseline_value), float(r.value), float(r.difference), f"[{_number(r.low)}, {_number(r.high)}]", "< .001" if r.p_holm < .001 else f"{r.p_holm:.3f}", r.verdict) for r in tried.sort_values("arm", kind="stable").itertuples()]))
+    parts += ["<h2>Question by question</h2>", explorer._repr_html_()]
     parts.append("<h2>How this was made</h2>" + _table(["", ""], [(k, str(v)) for k, v in about.items()]))
     return f"<!doctype html><html lang=en><head><meta charset=utf-8><meta name=viewport content='width=device-width,initial-scale=1'><title>{html.escape(title)}</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
 
@@ -284,7 +287,7 @@ def audit(
             try: mitigated = try_mitigations(benchmark, [np.asarray(x) for x in e], fitted, [np.asarray(x) for x in fe], ranks)
             except DataError as error: why = f"Not tried: {error}."
         settings, share = settings_table(ranks, lines), favour(ranks)
-        page = render(f"Audit of {model}", {**about, "hybrid_lit": version("hybrid_lit")}, ranks, lines, settings, why if mitigated is None else mitigated)
+        page = render(f"Audit of {model}", {**about, "hybrid_lit": version("hybrid_lit")}, ranks, lines, settings, why if mitigated is None else mitigated, RankExplorer({Path(model).name or model: ranks}, texts=benchmark))
         if processes()[0] == 0:
             with new_folder(out, "ranks.parquet") as d:
                 write_tables(d, ranks, top, lines, about)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SHORT', 'STATIC', 'EPOCHS', 'CHECKPOINT', 'ARMS', 'SHOWN', 'environment', 'report', 'records', 'write_tables',
            'write_run', 'working_folder', 'load_encoder', 'evaluate_model', 'epochs_to_steps', 'fitting_batch',
-           'train_encoder', 'run_arm', 'run_study', 'macros', 'finding', 'plot_study', 'study_data']
+           'train_encoder', 'run_arm', 'arm_ranks', 'run_study', 'macros', 'finding', 'plot_study', 'study_data']
 
 # %% ../nbs/11_study.ipynb #8e55218a
 import hashlib, io, os, platform, re, shutil, sys, tempfile, time, warnings
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
-import pandas as pd, torch
+import numpy as np, pandas as pd, torch
 import hybrid_lit
 from .benchmarks import Benchmark, load_benchmark
 from .bias import language_bias
@@ -21,6 +21,7 @@ from .cards import model_sha256
 from .corpus import ParallelCorpus
 from .embeddings import local_device, processes
 from .evaluation import METRICS, embed_benchmark, evaluate, metrics, ranks_table, top_table
+from .explorer import RankExplorer
 from .files import DataError, check_out, existing, new_folder, read_json, to_json, write_file
 from .formats import mteb_result, write_trec_qrels, write_trec_run
 from .samplers import BatchSampler
@@ -227,11 +228,41 @@ def run_arm(
     about = dict(kind="study", **config, loss=float(log.loss.tail(20).mean()), seconds=dict(training=round(trained - started, 1), evaluation=round(time.perf_counter() - trained, 1)))
     return write_run(out, ranks, top, about)
 
+# %% ../nbs/11_study.ipynb #e79e817c
+def arm_ranks(
+    *folders, # run folders, or folders of run folders, such as a study's
+) -> dict: # {arm: [ranks table, one per seed]}, with columns seed and alpha; an arm is a study's policy (with its alpha, where the policy comes with several), or another run's folder by name
+    "The ranks tables of finished runs; raises DataError"
+    runs = []
+    for folder in folders:
+        folder = existing(folder, "folder", "name a run's folder, or one that holds runs")
+        found = [folder] if (folder/"ranks.parquet").exists() else sorted(p.parent for p in folder.glob("*/ranks.parquet"))
+        cut = [p.parent for p in sorted(folder.glob("*/run.json")) if p.parent not in found and read_json(p).get("kind") in ("study", "evaluation", "audit")]
+        if cut: raise DataError(f"{cut[0]}: holds run.json but no ranks.parquet; make that run again, or leave it out")
+        if not found: raise DataError(f"{folder}: holds no ranks.parquet, nor does a folder in it; name a folder that `hybrid-lit study`, `evaluate` or `audit` wrote")
+        for f in found:
+            if any(f.resolve() == g.resolve() for g, _ in runs): raise DataError(f"{f}: is named twice; name it once")
+            runs.append((f, read_json(existing(f/"run.json", "file", "without it nobody knows what the ranks are of; make the run again, or leave it out"))))
+    about = lambda a, *without: {k: v for k, v in a.items() if k not in ("seed", "loss", "seconds", "environment", *without)}
+    policies = {(a["policy"], a["alpha"]) for _, a in runs if a.get("kind") == "study"}
+    others = [about(a, "policy", "alpha") for _, a in runs if a.get("kind") == "study"]
+    odd = next((k for o in others for k in {**others[0], **o} if o.get(k) != others[0].get(k)), None)
+    if odd: raise DataError(f"the runs are of studies that differ in {odd}; name the folders of one study")
+    out, tell = {}, lambda a: {"x-x-mono": 1., "x-y": 0.}.get(a["policy"], a["alpha"]) if a.get("kind") == "study" else None # the share of monolingual batches
+    for f, a in sorted(runs, key=lambda r: (-(tell(r[1]) or 0), r[1].get("seed") or 0)):
+        study = a.get("kind") == "study"
+        arm = f.resolve().name if not study else a["policy"] if sum(p == a["policy"] for p, _ in policies) < 2 else f"{a['policy']} {a['alpha']:g}"
+        if arm in out and not (study and all(t.seed.iloc[0] != a["seed"] for t in out[arm])): raise DataError(f"{f}: another run called {arm}{' with that seed' if study else ''} is there already; rename its folder, or name one of them")
+        try: ranks = pd.read_parquet(f/"ranks.parquet")
+        except (OSError, ValueError) as e: raise DataError(f"{f/'ranks.parquet'}: cannot be read ({str(e).splitlines()[0][:80]}); make the run again") from e
+        out.setdefault(arm, []).append(ranks.assign(seed=a["seed"] if study else 0, alpha=np.nan if tell(a) is None else float(tell(a))))
+    return out
+
 # %% ../nbs/11_study.ipynb #b1a64597
 ARMS = {"x-x-mono": None, "hybrid": 0.5, "x-y": None} # policy -> alpha
 
 def run_study(
-    out, # the folder for the runs, summary.json and summary.png
+    out, # the folder for the runs, summary.json, summary.png and explorer.html
     corpus:ParallelCorpus, # to train on
     benchmark:Benchmark, # to evaluate on
     steps:int=None, # optimiser steps of each run; None: 60 epochs
@@ -268,6 +299,7 @@ def run_study(
     picture = io.BytesIO()
     plot_study(summary).savefig(picture, dpi=150, format="png")
     write_file(out/"summary.png", picture.getvalue())
+    RankExplorer(arm_ranks(*(out/f"{policy}-seed{seed}" for seed in seeds for policy in ARMS)), texts=benchmark).save(out/"explorer.html")
     return summary
 
 # %% ../nbs/11_study.ipynb #ef962d4d
@@ -289,8 +321,8 @@ def finding(
     m = macros(summary)
     d = m.loc["hybrid"] - m.loc["x-x-mono"]                     # paired: same start, same rows
     distance, mono, n = d["rank distance"], d["mono mAP"], len(d)
-    seeds = f"lower in {int((distance < 0).sum())} of {n} seeds; difference {distance.mean():+,.0f}, from {distance.min():+,.0f} to {distance.max():+,.0f}" if n > 1 else "one seed"
-    spread = f" ({mono.min():+.3f} to {mono.max():+.3f})" if n > 1 else ""
+    seeds = f"lower in {int((distance < 0).sum())} of {n} seeds; difference {distance.mean():+,.0f}, between seeds {distance.min():+,.0f} to {distance.max():+,.0f}" if n > 1 else "one seed"
+    spread = f" (between seeds {mono.min():+.3f} to {mono.max():+.3f})" if n > 1 else ""
     return (f"On {summary.benchmark[0]}, hybrid batches give a rank distance of {m.loc['hybrid', 'rank distance'].mean():,.0f} against {m.loc['x-x-mono', 'rank distance'].mean():,.0f} for x-x-mono ({seeds}), "
             f"with {abs(mono.mean()):.3f} {'less' if mono.mean() < 0 else 'more'} mAP within one language{spread}.")
 
