@@ -51,7 +51,7 @@ endif
 
 RIGHT_PYTHON := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help study test export docs clean FORCE
+.PHONY: help study test export quarto docs clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
@@ -77,10 +77,15 @@ test: $(VENV)/dev ## sources agree, notebooks run, pytest passes; every stage ru
 export: $(VENV)/dev ## clean the notebooks, write the modules and the README from them
 	@$(RUN); nbdev_clean && nbdev_export && python tools/readme.py
 
-docs: $(VENV)/dev ## build the site into _docs (needs Quarto)
-	@$(RUN); command -v quarto >/dev/null || { \
-	  echo "error: Quarto is not installed: see https://quarto.org/docs/download/ (or: $(VENV)/bin/python -m pip install quarto-cli)" >&2; exit 1; }; \
-	nbdev_docs; said=$$?; python tools/readme.py; exit $$said
+# Asked for first, so that nobody waits for an install to be told. nbdev would fetch Quarto by itself, with sudo.
+quarto:
+	@PATH="$(abspath $(VENV))/bin:$$PATH"; command -v quarto >/dev/null || { \
+	  echo "error: Quarto is not installed: see https://quarto.org/docs/download/ or run pip install quarto-cli; CONTRIBUTING.md says how to look at pages without it" >&2; exit 1; }
+
+# Stored outputs are shown as they are; of the code, nbdev runs imports and definitions alone. README.md is touched
+# because nbdev would have Quarto write an older one anew. What was processed before goes: a page may have gone since.
+docs: quarto $(VENV)/dev ## build the site into _docs (needs Quarto)
+	@$(RUN); rm -rf _proc; touch README.md; nbdev_docs
 
 clean: ## remove the environment and what was built; runs/ and results/ stay
 	rm -rf $(VENV) build dist _docs _proc *.egg-info .pytest_cache

@@ -58,10 +58,13 @@ def check(root=ROOT):
     wrong = []
     for path in sorted((root / "nbs").rglob("*.ipynb")):
         try:
-            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            notebook = json.loads(path.read_text(encoding="utf-8"))
+            cells = notebook["cells"]
         except (ValueError, KeyError) as e:
             wrong.append(f"{path.relative_to(root).as_posix()}: not a notebook ({e})")
             continue
+        if "widgets" in notebook["metadata"]:  # pages would ask other hosts for the scripts that draw it, and nbdev_clean keeps it
+            wrong.append(f"{path.relative_to(root).as_posix()}: holds the state of widgets (cure: delete metadata.widgets, or execute it with --ExecutePreprocessor.store_widget_state=False)")
         for line in "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code").splitlines():
             if line.startswith(("warnings.simplefilter", "warnings.filterwarnings")):  # notebooks that are tested together share a process
                 wrong.append(f"{path.relative_to(root).as_posix()}: {line[:40]}... would silence the notebooks tested after it (cure: put it under warnings.catch_warnings)")

@@ -10,7 +10,7 @@ class Refuse:
         if name.split(".")[0] in ("nbdev", "fastcore", "execnb", "ghapi", "IPython", "pytest", "pytrec_eval"): raise ImportError("development tool: " + name)
 sys.meta_path.insert(0, Refuse())
 import importlib, hybrid_lit
-for m in "files corpus atlas mmarco sources benchmarks translation samplers losses cards chunks checkpoints embeddings training trainer ranks search negatives evaluation formats bias mitigations significance study audit recipes cli".split(): importlib.import_module("hybrid_lit." + m)
+for m in "files corpus atlas mmarco sources benchmarks translation samplers losses cards chunks checkpoints embeddings training trainer ranks search negatives evaluation formats bias mitigations significance arms figures explorer study audit recipes cli".split(): importlib.import_module("hybrid_lit." + m)
 assert hybrid_lit.__file__.startswith(sys.argv[1]), hybrid_lit.__file__
 from hybrid_lit.atlas import atlas
 print(len(atlas("test")))
@@ -24,7 +24,7 @@ def test_wheel(tmp_path):
     wheel, = tmp_path.glob("hybrid_lit-*.whl")
     with zipfile.ZipFile(wheel) as z:
         names = z.namelist()
-        assert "hybrid_lit/atlas.json" in names and not [n for n in names if n.startswith(("tests", "nbs", "benchmarks"))]
+        assert {"hybrid_lit/atlas.json", "hybrid_lit/web/plot.js", "hybrid_lit/web/explorer.js", "hybrid_lit/web/plot.LICENSES.txt"} <= set(names) and not [n for n in names if n.startswith(("tests", "nbs", "benchmarks"))]
         entry = next(n for n in names if n.endswith("entry_points.txt"))
         assert "hybrid-lit = hybrid_lit.cli:main" in z.read(entry).decode()
         z.extractall(tmp_path/"site")
