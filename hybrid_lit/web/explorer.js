@@ -503,7 +503,7 @@ class Explorer {
       const of = rows.filter((r) => r.setting === setting), ends = of.flatMap((r) => [r.low, r.high, r.bound, 2 * r.difference - r.bound]);
       return Plot.plot({
         width, height: 34 + 22 * of.length, marginLeft: left, marginRight: room ? 200 : 12, marginTop: 8, marginBottom: 26,
-        x: { domain: [Math.min(0, -meta.margin, ...ends), Math.max(0, ...ends)], label: null, nice: true, inset: 8, ticks: room ? 7 : 4, tickFormat: "+~g" }, y: { type: "band", domain: of.map((r) => r.arm), label: null, tickSize: 0, tickFormat: (i) => ((t) => (t.length * 6.4 > left ? `${t.slice(0, Math.floor(left / 6.4) - setting.length - 4)}…, ${setting}` : t))(`${this.arm(i)}, ${setting}`) },
+        x: { domain: [Math.min(0, -meta.margin, ...ends), Math.max(0, ...ends)], label: null, nice: true, inset: 8, ticks: room ? 7 : 4, tickFormat: (d) => (d === 0 ? "0" : `${d > 0 ? "+" : "−"}${+Math.abs(d).toPrecision(4)}`) }, y: { type: "band", domain: of.map((r) => r.arm), label: null, tickSize: 0, tickFormat: (i) => ((t) => (t.length * 6.4 > left ? `${t.slice(0, Math.floor(left / 6.4) - setting.length - 4)}…, ${setting}` : t))(`${this.arm(i)}, ${setting}`) },
         marks: [
           Plot.ruleX([0], { stroke: "currentColor" }), Plot.ruleX([-meta.margin], { stroke: "currentColor", strokeDasharray: "4 3" }),
           Plot.ruleY(of, { y: "arm", x1: "low", x2: "high", stroke: colour, strokeWidth: 1.3 }),
