@@ -321,8 +321,8 @@ def finding(
     m = macros(summary)
     d = m.loc["hybrid"] - m.loc["x-x-mono"]                     # paired: same start, same rows
     distance, mono, n = d["rank distance"], d["mono mAP"], len(d)
-    seeds = f"lower in {int((distance < 0).sum())} of {n} seeds; difference {distance.mean():+,.0f}, between seeds {distance.min():+,.0f} to {distance.max():+,.0f}" if n > 1 else "one seed"
-    spread = f" (between seeds {mono.min():+.3f} to {mono.max():+.3f})" if n > 1 else ""
+    seeds = f"lower in {int((distance < 0).sum())} of {n} seeds; difference {distance.mean():+,.0f}, by seed {distance.min():+,.0f} to {distance.max():+,.0f}" if n > 1 else "one seed"
+    spread = f" (by seed {mono.min():+.3f} to {mono.max():+.3f})" if n > 1 else ""
     return (f"On {summary.benchmark[0]}, hybrid batches give a rank distance of {m.loc['hybrid', 'rank distance'].mean():,.0f} against {m.loc['x-x-mono', 'rank distance'].mean():,.0f} for x-x-mono ({seeds}), "
             f"with {abs(mono.mean()):.3f} {'less' if mono.mean() < 0 else 'more'} mAP within one language{spread}.")
 
