@@ -10,7 +10,7 @@ import base64, hashlib, html, json, re, struct, warnings, zlib
 from importlib.resources import files as package_files
 from pathlib import Path
 import numpy as np, pandas as pd
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from .arms import compare_all, pool_lines, shared_questions, trade_off
 from .benchmarks import Benchmark
 from .embeddings import embed
@@ -96,7 +96,7 @@ export default { async render({ model, el }) {
 
 def _language_name(code):
     try: return Locale.parse(code, sep="-" if "-" in code else "_").get_display_name("en") or code
-    except Exception: return code # an unknown code names itself
+    except (UnknownLocaleError, ValueError): return code # an unknown code names itself
 
 class RankExplorer:
     "Linked views of where right answers stand: shown by a notebook as a page of its own, saved as a file, or live"

@@ -7,6 +7,7 @@ __all__ = ['OWN', 'OTHER', 'language_names', 'fonts', 'plot_ranks', 'plot_matrix
 
 # %% ../nbs/09b_figures.ipynb #23ec692a
 import unicodedata, warnings
+from contextlib import suppress
 from functools import cache
 import numpy as np, pandas as pd
 from babel import Locale, UnknownLocaleError
@@ -42,8 +43,7 @@ def fonts(
     for newly_installed in (False, True):
         if newly_installed:
             for path in set(fm.findSystemFonts()) - {f.fname for f in fm.fontManager.ttflist}:
-                try: fm.fontManager.addfont(path)
-                except Exception: pass                                # a file that is no font for it: not ours to mend
+                with suppress(RuntimeError, OSError, ValueError): fm.fontManager.addfont(path) # some files there are no fonts that matplotlib can read
         families, missing = [], set(text)
         for f in sorted((f for f in fm.fontManager.ttflist if f.style == "normal" and not f.name.startswith("Last Resort")), key=order):
             if not missing: return families
