@@ -405,11 +405,12 @@ class Explorer {
         width, height: last ? 128 : 96, marginLeft: 46, marginRight: 20, marginTop: 22, marginBottom: last ? 34 : 4,
         x: { domain: x[0] === x[1] ? [x[0] - 1, x[1] + 1] : x, label: "rank distance", labelAnchor: "center", labelArrow: "none", inset: 24, ticks: 5, axis: last ? "bottom" : null, tickFormat: "~s" }, y: { label: k, grid: true, ticks: 3, tickFormat: ".3~g", inset: 14, labelArrow: "none", nice: true },
         marks: [
+          // names first, so that no halo lies over a point
+          ...[-13, 15].map((dy) => Plot.text(of.filter((p) => named(p.i) && below.has(p.i) === dy > 0), { x: (p) => p.x.value, y: (p) => p.y.value, text: (p) => (meta.arms.length > 4 && meta.arms[p.i].alpha !== null ? String(meta.arms[p.i].alpha) : this.arm(p.i).slice(0, 24)), dy, fontWeight: (p) => (p.i === s.arm ? 700 : 400), stroke: "var(--page)", strokeWidth: 4, fill: "currentColor" })),
           Plot.line(joined.filter((p) => p.k === k), { x: (p) => p.x.value, y: (p) => p.y.value, stroke: colour, strokeOpacity: 0.5 }),
           Plot.ruleX(of.filter((p) => p.y.low !== null), { x: (p) => p.x.value, y1: (p) => p.y.low, y2: (p) => p.y.high, stroke: colour }),
           Plot.ruleY(of.filter((p) => p.x.low !== null), { y: (p) => p.y.value, x1: (p) => p.x.low, x2: (p) => p.x.high, stroke: colour }),
           Plot.dot(of, { x: (p) => p.x.value, y: (p) => p.y.value, symbol, fill: colour, r: (p) => (p.i === s.arm ? 7 : 4), stroke: (p) => (p.i === s.arm ? "currentColor" : "none") }),
-          ...[-13, 15].map((dy) => Plot.text(of.filter((p) => named(p.i) && below.has(p.i) === dy > 0), { x: (p) => p.x.value, y: (p) => p.y.value, text: (p) => (meta.arms.length > 4 && meta.arms[p.i].alpha !== null ? String(meta.arms[p.i].alpha) : this.arm(p.i).slice(0, 24)), dy, fontWeight: (p) => (p.i === s.arm ? 700 : 400), stroke: "var(--page)", strokeWidth: 4, fill: "currentColor" })),
         ],
       });
     });
