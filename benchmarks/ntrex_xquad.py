@@ -6,7 +6,6 @@ came about), and the first seed's ranks, for the pictures, as results/xquad-r-ra
 """
 import os, sys
 from pathlib import Path
-import pandas as pd
 from hybrid_lit.files import read_json, to_json, write_file
 from hybrid_lit.study import arm_ranks, finding, macros, run_study, study_data
 

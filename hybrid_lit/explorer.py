@@ -165,6 +165,7 @@ class RankExplorer:
         path, script = Path(path), _script("mountAll();")
         if path.suffix.lower() not in (".html", ".htm"): raise DataError(f"{path}: not a name for a page; let it end in .html")
         if not path.parent.is_dir(): raise DataError(f"{path.parent}: no such folder; make it first")
+        if path.is_dir(): raise DataError(f"{path}: a folder is in the way; choose another name")
         if path.exists() and b"hybrid-lit-explorer" not in path.read_bytes(): raise DataError(f"{path}: another page is there, which is not replaced; choose another name")
         policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
         name = html.escape(_visible(self._lines.benchmark.iloc[0]))

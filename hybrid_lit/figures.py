@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np, pandas as pd
 from babel import Locale, UnknownLocaleError
 from .arms import by_arm, pool_lines, shared_questions, trade_off
-from .bias import language_matrix, rank_distances
+from .bias import language_matrix
 from .files import DataError
 
 # %% ../nbs/09b_figures.ipynb #ab963393

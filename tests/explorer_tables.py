@@ -1,5 +1,5 @@
 """Ranks tables and texts for the explorer's tests: made up, small, with all that may go wrong in a text."""
-import numpy as np, pandas as pd
+import pandas as pd
 from hybrid_lit.benchmarks import Benchmark
 from hybrid_lit.samplers import generator
 

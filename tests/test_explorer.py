@@ -1,7 +1,5 @@
 "The explorer's pages in a browser, opened from disk with the network cut: every control, and every number against the ranks table"
-import json
 import re
-import time
 from pathlib import Path
 import numpy as np, pandas as pd, pytest
 from browser import picture
@@ -336,6 +334,8 @@ def test_saving_says_what_is_wrong(tables, tmp_path):
     before = (tmp_path/"x.html").read_bytes()
     e.save(tmp_path/"x.html")
     assert (tmp_path/"x.html").read_bytes() == before                                             # same ranks, same bytes
+    (tmp_path/"folder.html").mkdir()
+    with pytest.raises(DataError, match="a folder is in the way"): e.save(tmp_path/"folder.html")
     (tmp_path/"mine.html").write_text("written by hand")
     with pytest.raises(DataError, match="another page is there"): e.save(tmp_path/"mine.html")
     assert (tmp_path/"mine.html").read_text() == "written by hand"

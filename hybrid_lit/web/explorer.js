@@ -396,9 +396,9 @@ class Explorer {
     const order = (p) => meta.arms[p.i].alpha, joined = points.filter((p) => order(p) !== null).sort((p, q) => order(p) - order(q)), width = this.width(v.body, 560);
     const look = { "mono mAP": ["currentColor", "circle"], "cross mAP": ["var(--green)", "square"], "multi mAP": ["var(--purple)", "triangle"] };
     const xs = points.flatMap((p) => [p.x.low ?? p.x.value, p.x.high ?? p.x.value]), x = [Math.min(...xs), Math.max(...xs)];
-    const place = (x1) => (x1 - x[0]) / (x[1] - x[0] || 1) * (width - 114), below = new Set(); // a name too near to the one on its left goes under its point
-    [...meta.arms.keys()].filter((i) => distance[i]).sort((i, j) => distance[i].value - distance[j].value).reduce((left, i) => { if (left !== null && !below.has(left) && place(distance[i].value) - place(distance[left].value) < 60) below.add(i); return i; }, null);
-    const crowded = meta.arms.length > 6, order6 = [...meta.arms.keys()].filter((i) => distance[i]).sort((i, j) => distance[i].value - distance[j].value), named = (i) => !crowded || i === s.arm || i === order6[0] || i === order6[order6.length - 1];
+    const along = [...meta.arms.keys()].filter((i) => distance[i]).sort((i, j) => distance[i].value - distance[j].value), place = (x1) => (x1 - x[0]) / (x[1] - x[0] || 1) * (width - 114), below = new Set(); // a name too near to the one on its left goes under its point
+    along.reduce((left, i) => { if (left !== null && !below.has(left) && place(distance[i].value) - place(distance[left].value) < 60) below.add(i); return i; }, null);
+    const named = (i) => meta.arms.length <= 6 || i === s.arm || i === along[0] || i === along[along.length - 1]; // of many, the ends and the chosen one
     const panels = kinds.map((k, n) => {                              // each setting on a scale of its own, for the differences are small beside the levels
       const of = points.filter((p) => p.k === k), [colour, symbol] = look[k], last = n === kinds.length - 1;
       return Plot.plot({
