@@ -57,6 +57,18 @@ def test_scifact(data):
     assert load_benchmark(data/"beir"/"scifact").fingerprint() == b.fingerprint()
 
 
+def test_squadshifts(data):
+    "19,688 questions; of the 4,085 paragraphs two repeat the text of another, and one text is one candidate"
+    b = load_benchmark("squadshifts", data)
+    assert (len(b.queries), len(b.candidates), len(b.qrels)) == (19688, 4083, 19688) and not b.candidates.text.duplicated().any()
+    right = dict(zip(b.qrels.query_id, b.qrels.answer_id))
+    text = dict(zip(b.candidates.answer_id, b.candidates.text))
+    for part in ("reddit", "amazon_reviews"):
+        with gzip.open(data/"squadshifts"/f"{part}_v1.0.json.gz", "rt", encoding="utf-8") as f:
+            for p in (p for a in json.load(f)["data"] for p in a["paragraphs"]):
+                assert {text[right[f"{part}.{q['id']}"]] for q in p["qas"]} <= {p["context"]}
+
+
 def test_sentences_lose_nothing():
     rng = random.Random(0)
     letters = "aB. !?\n\r\t\u2028\u0085\u200b。।،؟\"'()[]1é\U0001f600\u0301\ufeff\x00\x1c “”»\u00a0\u3000\u2003"

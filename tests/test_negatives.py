@@ -1,6 +1,6 @@
 "Negatives under harder conditions: random corpora against brute force, faults on the disk, killed writers, other processes, speed."
 import hashlib, itertools, json, math, os, random, signal, subprocess, sys, time
-import numpy as np, pandas as pd
+import forked, numpy as np, pandas as pd
 import pytest
 from hybrid_lit import negatives as module
 from hybrid_lit.corpus import ParallelCorpus, normalise
@@ -187,12 +187,11 @@ def test_killed_writers_leave_whole_pools(tmp_path):
     code = "import sys, warnings; warnings.simplefilter('ignore')\nfrom hybrid_lit.corpus import ParallelCorpus; from hybrid_lit.negatives import mine_bm25\nc = ParallelCorpus(sys.argv[1]); print('ready', flush=True)\nwhile True:\n    for k in (2, 5): mine_bm25(c, sys.argv[2], k=k)"
     seen = set()
     for delay in (.02, .05, .09, .14, .2):
-        p = subprocess.Popen([sys.executable, "-c", code, str(tmp_path/"corpus"), str(folder)], stdout=subprocess.PIPE)
-        p.stdout.readline()
+        p = forked.python(code, tmp_path/"corpus", folder)
+        assert p.stdout.readline() == "ready\n"
         time.sleep(delay)
         p.send_signal(signal.SIGKILL)
-        p.wait()
-        p.stdout.close()
+        assert p.wait() == -signal.SIGKILL
         seen.add(Negatives(folder, corpus).items.shape[1])
     assert seen <= {2, 5, 8}
 

@@ -1,7 +1,7 @@
 "Several processes, and faults in the middle: the same table, and nothing encoded twice."
 import json, os, signal, subprocess, sys, time
 from pathlib import Path
-import numpy as np, pandas as pd, pytest
+import forked, numpy as np, pandas as pd, pytest
 from hybrid_lit.embeddings import SHARD, Embeddings
 from hybrid_lit.sources import load_corpus
 from hybrid_lit.training import save_encoder, static_encoder, static_tokenizer
@@ -32,23 +32,28 @@ def models(tmp_path_factory):
 @pytest.mark.parametrize("kind", ["static", "transformer"])
 def test_two_processes_give_the_table_of_one(models, tmp_path, kind):
     command = ["evaluate", str(models/kind), "--benchmark", "atlas"]
-    one = subprocess.run([sys.executable, "-m", "hybrid_lit.cli", *command, "--out", str(tmp_path/"one")], capture_output=True, text=True, env=ENV)
-    assert one.returncode == 0, one.stderr
-    two = subprocess.run([sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
-                          "-m", "hybrid_lit.cli", *command, "--out", str(tmp_path/"two")], capture_output=True, text=True, env=ENV)
-    assert two.returncode == 0, two.stderr
+    one = forked.run(forked.CLI, *command, "--out", tmp_path/"one")
+    assert one.returncode == 0, one.err
+    if kind == "static":  # by accelerate's launcher, the other with the variables that it sets
+        two = subprocess.run([sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+                              "-m", "hybrid_lit.cli", *command, "--out", str(tmp_path/"two")], capture_output=True, text=True, env=ENV)
+        assert two.returncode == 0, two.stderr
+        said = two.stdout
+    else:
+        two = forked.ranks(2, forked.CLI, *command, "--out", tmp_path/"two")
+        for p in two: assert p.returncode == 0, p.err
+        said = "".join(p.out for p in two)
     for name in ("ranks.parquet", "top.parquet"): pd.testing.assert_frame_equal(pd.read_parquet(tmp_path/"one"/name), pd.read_parquet(tmp_path/"two"/name), check_exact=True)
     assert (tmp_path/"one"/"metrics.json").read_bytes() == (tmp_path/"two"/"metrics.json").read_bytes()
     assert json.loads((tmp_path/"two"/"run.json").read_text())["processes"] == 2
-    assert two.stdout.count("macro averages") == 1                       # said once
+    assert said.count("macro averages") == 1                             # said once
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "two"]   # nothing left over
 
 
 def test_more_processes_than_queries(models, tmp_path):
     (tmp_path/"one.jsonl").write_text(json.dumps(dict(id="1", query=dict(en="Where is it?"), positive=dict(en="It is there."))) + "\n")
-    r = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "hybrid_lit.cli", "evaluate", str(models/"static"), "--benchmark", str(tmp_path/"one.jsonl"), "--out", str(tmp_path/"out")],
-                       capture_output=True, text=True, env=ENV)
-    assert r.returncode == 0 and json.loads((tmp_path/"out"/"run.json").read_text())["processes"] == 2, r.stderr
+    ps = forked.ranks(2, forked.CLI, "evaluate", models/"static", "--benchmark", tmp_path/"one.jsonl", "--out", tmp_path/"out")
+    assert all(p.returncode == 0 for p in ps) and json.loads((tmp_path/"out"/"run.json").read_text())["processes"] == 2, ps[0].err + ps[1].err
     assert pd.read_parquet(tmp_path/"out"/"ranks.parquet")["rank"].tolist() == [1]
 
 
@@ -68,7 +73,7 @@ print(Slow.asked)
 
 def test_killed_in_the_middle(tmp_path):
     folder = tmp_path/"e"
-    p = subprocess.Popen([sys.executable, "-c", SLOW, str(folder)], env=ENV)
+    p = forked.python(SLOW, folder)
     while len(list(folder.glob("*.sha256"))) < 3:
         assert p.poll() is None, "it ended before it could be killed"
         time.sleep(.05)
@@ -76,25 +81,26 @@ def test_killed_in_the_middle(tmp_path):
     p.wait()
     done = len(list(folder.glob("*.sha256")))
     assert done < -(-20_000//SHARD)
-    again = subprocess.run([sys.executable, "-W", "ignore", "-c", SLOW, str(folder)], capture_output=True, text=True, env=ENV, check=True)
-    assert int(again.stdout) == 20_000 - done*SHARD                       # only what was missing
-    whole = subprocess.run([sys.executable, "-c", SLOW, str(tmp_path/"whole")], capture_output=True, text=True, env=ENV, check=True)
-    assert int(whole.stdout) == 20_000
+    again = forked.run(SLOW, folder)
+    assert int(again.out) == 20_000 - done*SHARD                       # only what was missing
+    whole = forked.run(SLOW, tmp_path/"whole")
+    assert int(whole.out) == 20_000
     assert np.array_equal(np.asarray(Embeddings(folder)), np.asarray(Embeddings(tmp_path/"whole")))
 
 
 def test_evaluate_goes_on_after_a_damaged_shard(models, tmp_path):
-    command = [sys.executable, "-m", "hybrid_lit.cli", "evaluate", str(models/"static"), "--benchmark", "atlas", "--embeddings", str(tmp_path/"e")]
-    subprocess.run([*command, "--out", str(tmp_path/"a")], check=True, env=ENV, capture_output=True)
+    command = [forked.CLI, "evaluate", models/"static", "--benchmark", "atlas", "--embeddings", tmp_path/"e"]
+    r = forked.run(*command, "--out", tmp_path/"a")
+    assert r.returncode == 0, r.err
     shards = sorted((tmp_path/"e").rglob("*.npy"))
     before = {p: p.stat().st_mtime_ns for p in shards}
     shards[1].write_bytes(shards[1].read_bytes()[:-5])
-    r = subprocess.run([*command, "--out", str(tmp_path/"b")], env=ENV, capture_output=True, text=True)
-    assert r.returncode == 0 and "incomplete or damaged" in r.stderr, r.stderr
+    r = forked.run(*command, "--out", tmp_path/"b")
+    assert r.returncode == 0 and "incomplete or damaged" in r.err, r.err
     assert [p for p in shards if p.stat().st_mtime_ns != before[p]] == [shards[1]]
     assert (tmp_path/"a"/"metrics.json").read_bytes() == (tmp_path/"b"/"metrics.json").read_bytes()
-    other = subprocess.run([*command, "--query-prompt", "query: ", "--out", str(tmp_path/"c")], env=ENV, capture_output=True, text=True)
-    assert other.returncode == 2 and "holds embeddings with another prompt" in other.stderr and len(other.stderr.splitlines()) == 1
+    other = forked.run(*command, "--query-prompt", "query: ", "--out", tmp_path/"c")
+    assert other.returncode == 2 and "holds embeddings with another prompt" in other.err and len(other.err.splitlines()) == 1
     assert not (tmp_path/"c").exists()
 
 

@@ -1,6 +1,6 @@
 "The trainer of sentence-transformers: several processes, workers, and a run resumed in the middle."
 import json, os, subprocess, sys
-import numpy as np, pytest, torch
+import forked, numpy as np, pytest, torch
 pytest.importorskip("datasets", reason="the trainer's datasets are made with the package datasets")
 from accelerate.data_loader import BatchSamplerShard, SkipBatchSampler
 from hybrid_lit.atlas import atlas
@@ -65,10 +65,13 @@ def models(tmp_path_factory):
 
 
 def train(models, out, kind, name="whole", processes=1, **kw):
-    "Train; what each process saw, and its last weights"
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes > 1 else []
-    r = subprocess.run([sys.executable, *launch, str(models/"run.py"), str(out), str(models/kind), name, json.dumps(kw)], capture_output=True, text=True, env=ENV)
-    assert r.returncode == 0, r.stderr[-3000:]
+    "Train; what each process saw, and its last weights. Workers that are spawned need a script of their own"
+    args = [str(out), str(models/kind), name, json.dumps(kw)]
+    if kw.get("spawn"):
+        r = subprocess.run([sys.executable, str(models/"run.py"), *args], capture_output=True, text=True, env=ENV)
+        assert r.returncode == 0, r.stderr[-3000:]
+    else:
+        for p in forked.ranks(processes, RUN, *args) if processes > 1 else [forked.run(RUN, *args)]: assert p.returncode == 0, p.err[-3000:]
     return [(json.loads((out/f"{name}-{p}.json").read_text()), np.load(out/f"{name}-{p}.npy")) for p in range(processes)]
 
 
@@ -112,8 +115,7 @@ def test_checkpoints_hold_no_texts(whole):
 
 
 def test_split_batches_is_refused(models, tmp_path):
-    r = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(models/"run.py"), str(tmp_path), str(models/"static"), "whole", json.dumps(dict(accelerator_config=dict(split_batches=True)))], capture_output=True, text=True, env=ENV)
-    assert r.returncode and "DataError: split_batches=True cuts each batch a second time" in r.stderr
+    for p in forked.ranks(2, RUN, tmp_path, models/"static", "whole", json.dumps(dict(accelerator_config=dict(split_batches=True)))): assert p.returncode and "DataError: split_batches=True cuts each batch a second time" in p.err
 
 
 def test_batch_size_of_several_processes(monkeypatch):

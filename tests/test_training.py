@@ -1,9 +1,9 @@
 "Faults while training: a full disk, kills, SIGTERM; several processes; compiled, tracked."
-import json, multiprocessing, os, random, shutil, signal, subprocess, sys, time
+import json, os, random, shutil, signal, subprocess, sys, time
 from pathlib import Path
 import numpy as np, pandas as pd, pytest
 from sentence_transformers import SentenceTransformer
-import training_runs as runs
+import forked, training_runs as runs
 from hybrid_lit.atlas import atlas
 from hybrid_lit.benchmarks import Benchmark
 from hybrid_lit.corpus import ParallelCorpus
@@ -32,8 +32,8 @@ def test_full_disk_keeps_the_old_model(tmp_path):
     save_encoder(static_encoder(static_tokenizer([corpus], 1000), [corpus], dim=64), tmp_path/"m", {"try": 1})
     before = (tmp_path/"m"/"model.safetensors").read_bytes()
     assert len(before) > 100_000
-    r = subprocess.run([sys.executable, "-c", FULL, str(tmp_path/"m")], capture_output=True, text=True)
-    assert "could not be written" in r.stdout, r.stderr
+    r = forked.run(FULL, tmp_path/"m")
+    assert "could not be written" in r.out, r.err
     assert read_json(tmp_path/"m"/"run.json")["try"] == 1 and (tmp_path/"m"/"model.safetensors").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["m"]
 
@@ -49,24 +49,29 @@ run_study(sys.argv[1], atlas("train", ["de", "en"]), Benchmark.from_corpus(atlas
 
 
 def test_killed_study_goes_on_and_ends_the_same(tmp_path):
-    rng = random.Random(0)
+    corpus, benchmark = atlas("train", ["de", "en"]), Benchmark.from_corpus(atlas("test", ["de", "en"]))
+    start = time.perf_counter()
+    whole = run_study(tmp_path/"whole", corpus, benchmark, steps=4, seeds=(0, 1), progress=False)
+    rng, takes, kills = random.Random(0), time.perf_counter() - start, 0
     for trial in range(3):
-        p = subprocess.Popen([sys.executable, "-c", STUDY, str(tmp_path/"killed")], stdout=subprocess.PIPE, text=True)
+        p = forked.python(STUDY, tmp_path/"killed")
         assert p.stdout.readline() == "ready\n"
-        time.sleep(rng.uniform(2, 6))
+        time.sleep(rng.uniform(.1, .4)*takes)
         p.send_signal(signal.SIGKILL)
-        p.wait()
+        kills += p.wait() == -signal.SIGKILL
         for run in (tmp_path/"killed").glob("[!.]*"):  # a run folder is whole, or not there
             if run.is_dir(): assert sorted(f.name for f in run.iterdir()) == ["metrics.json", "mteb.json", "ranks.parquet", "run.json", "top.parquet"]
-    corpus, benchmark = atlas("train", ["de", "en"]), Benchmark.from_corpus(atlas("test", ["de", "en"]))
+    assert kills >= 2, "it was not cut off in the middle"
     after = run_study(tmp_path/"killed", corpus, benchmark, steps=4, seeds=(0, 1), progress=False)
-    whole = run_study(tmp_path/"whole", corpus, benchmark, steps=4, seeds=(0, 1), progress=False)
     assert records(after) == records(whole)
     for run in sorted((tmp_path/"whole").glob("*-seed*")):
         assert pd.read_parquet(run/"ranks.parquet").equals(pd.read_parquet(tmp_path/"killed"/run.name/"ranks.parquet"))
 
 
 # ---- a run that is cut off
+
+RUN = "import json, sys, training_runs; from pathlib import Path; training_runs.run(sys.argv[1], Path(sys.argv[2]), **json.loads(sys.argv[3]))"
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
@@ -98,56 +103,64 @@ def test_another_seed_is_another_run(model, whole, tmp_path):
 
 
 def test_killed_at_twenty_moments(model, whole, tmp_path):
-    context, rng, kills, rounds, steps = multiprocessing.get_context("forkserver"), random.Random(1), 0, 0, []
-    done = False
-    context.set_forkserver_preload(["training_runs"])
+    rng, kills, rounds, steps, done = random.Random(1), 0, 0, [], False
     while kills < 20 or not done:
         out = tmp_path/f"m{rounds}"
         log, folder = out.with_name(f"{out.name}.log.jsonl"), out.with_name(f"{out.name}.checkpoints")
         before, first = log.exists() and log.stat().st_mtime_ns, max((int(c.name[5:]) for c in folder.glob("step-*")), default=0)
-        p = context.Process(target=runs.run, args=(model, out))
-        p.start()
-        while p.is_alive() and kills < 20 and not (log.exists() and log.stat().st_mtime_ns != before and log.read_bytes().count(b"\n") > first): time.sleep(.002)    # until it trains
-        if kills < 20 and p.is_alive():
+        p = forked.python(RUN, model, out, "{}")
+        while p.poll() is None and kills < 20 and not (log.exists() and log.stat().st_mtime_ns != before and log.read_bytes().count(b"\n") > first): time.sleep(.002)    # until it trains
+        if kills < 20 and p.poll() is None:
             time.sleep(rng.uniform(0, .8))
             p.kill()
-        p.join(120)
-        if p.exitcode == -signal.SIGKILL:
+        p.wait(120)
+        if p.returncode == -signal.SIGKILL:
             kills += 1
             steps.append(log.read_bytes().count(b"\n"))
             for c in (tmp_path/f"m{rounds}.checkpoints").glob("step-*"): assert read_json(c/"state.json")["step"] == int(c.name[5:])
         else:
-            assert p.exitcode == 0
+            assert p.returncode == 0, p.stderr.read()
             same(out, whole)
             rounds += 1
-        done = p.exitcode == 0
+        done = p.returncode == 0
     print(f"killed {kills} times, at steps {steps}")
     assert kills == 20 and len(set(steps)) > 5
 
 
-def test_sigterm_writes_a_checkpoint(tmp_path):
-    command = [sys.executable, "-m", "hybrid_lit.cli", "train", "--corpus", "atlas", "--policy", "hybrid", "--steps", "60", "--batch-size", "64", "--quiet", "--out"]
-    p = subprocess.Popen([*command, str(tmp_path/"m")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV)
+def training(model, folder, steps):
+    "The command line's arguments, but for OUT"
+    (folder/"rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in runs.rows()))
+    return ["train", "--corpus", folder/"rows.jsonl", "--start", model, "--policy", "hybrid", "--steps", steps, "--batch-size", 24, "--quiet", "--out"]
+
+
+def test_sigterm_writes_a_checkpoint(model, tmp_path):
+    command = training(model, tmp_path, 80)
+    p = forked.python(forked.CLI, *command, tmp_path/"m")
     log = tmp_path/"m.log.jsonl"
     while not (log.exists() and len(log.read_text().splitlines()) > 5):
         assert p.poll() is None, p.stderr.read()
-        time.sleep(.05)
+        time.sleep(.002)
     p.terminate()
     out, err = p.communicate(timeout=60)
     assert p.returncode == 0 and "as asked" in out and "the same command goes on from there" in out, (p.returncode, out, err)
     assert not (tmp_path/"m").exists() and len(list((tmp_path/"m.checkpoints").glob("step-*"))) == 1
-    out = subprocess.run([*command, str(tmp_path/"m")], capture_output=True, text=True, env=ENV, check=True).stdout
-    assert "going on from step" in out
-    subprocess.run([*command, str(tmp_path/"n")], capture_output=True, text=True, env=ENV, check=True)
+    p = forked.run(forked.CLI, *command, tmp_path/"m")
+    assert p.returncode == 0 and "going on from step" in p.out, p.err
+    p = forked.run(forked.CLI, *command, tmp_path/"n")
+    assert p.returncode == 0 and "going on from step" not in p.out, p.err
     same(tmp_path/"m", tmp_path/"n")
-    assert sorted(f.name for f in tmp_path.iterdir()) == ["m", "m.log.jsonl", "n", "n.log.jsonl"]
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["m", "m.log.jsonl", "n", "n.log.jsonl", "rows.jsonl"]
 
 
 # ---- several processes
 
-def launched(model, out, **kw):
-    r = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", runs.__file__, str(model), str(out), json.dumps(kw)], capture_output=True, text=True, env=ENV, timeout=300)
-    assert r.returncode == 0, r.stderr[-3000:]
+def launched(model, out, torchrun=False, **kw):
+    "What two processes give; one test starts them with torchrun itself, the others with the variables that it sets"
+    if torchrun:
+        r = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", runs.__file__, str(model), str(out), json.dumps(kw)], capture_output=True, text=True, env=ENV, timeout=300)
+        assert r.returncode == 0, r.stderr[-3000:]
+    else:
+        for p in forked.ranks(2, "import training_runs; training_runs.part()", model, out, json.dumps(kw)): assert p.returncode == 0, p.err[-3000:]
     from safetensors.torch import load_file
     both = [json.loads(out.with_name(f"{out.name}.process{i}.json").read_text()) for i in range(2)]
     weights = [load_file(out.with_name(f"{out.name}.process{i}.safetensors")) for i in range(2)]
@@ -161,7 +174,7 @@ def test_two_processes_give_what_one_gives(tmp_path, kw):
     runs.make_model(tmp_path, dropout=0.)
     kw = dict(double=True, steps=20, **kw)
     encoder, log = runs.run(tmp_path/"model", tmp_path/"one", **kw)
-    two, weights = launched(tmp_path/"model", tmp_path/"two", **kw)
+    two, weights = launched(tmp_path/"model", tmp_path/"two", torchrun="negatives" not in kw, **kw)
     np.testing.assert_allclose(two["loss"], log.loss, rtol=1e-9)
     np.testing.assert_allclose(two["norm"], log.gradient_norm, rtol=1e-7)
     np.testing.assert_allclose(two["validation"], log.validation_loss.dropna(), rtol=1e-9)
@@ -185,9 +198,8 @@ def test_two_processes_share_one_language_decision(tmp_path, model):
 def test_two_processes_cut_off_and_gone_on_with(tmp_path, model):
     "in two, then in one"
     script = "import sys, json, training_runs as r, hybrid_lit.training as t\nfrom pathlib import Path\nw = t.write_checkpoint\ndef stop(folder, step, *a):\n    w(folder, step, *a)\n    if step == 9: raise RuntimeError('power cut')\nt.write_checkpoint = stop\nr.run(sys.argv[1], Path(sys.argv[2]), steps=20)"
-    (tmp_path/"stop.py").write_text(script)
-    r = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(tmp_path/"stop.py"), str(model), str(tmp_path/"m")], capture_output=True, text=True, env={**ENV, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{ENV.get('PYTHONPATH', '')}"}, timeout=300)
-    assert r.returncode and "power cut" in r.stderr
+    ps = forked.ranks(2, script, model, tmp_path/"m")
+    assert all(p.returncode for p in ps) and any("power cut" in p.err for p in ps)
     assert read_json(sorted((tmp_path/"m.checkpoints").glob("step-*"))[-1]/"state.json")["step"] == 9
     _, log = runs.run(model, tmp_path/"m", steps=20)
     assert log.step.tolist() == list(range(1, 21))
@@ -296,8 +308,8 @@ def test_others_checkpoints_folder_keeps_what_is_not_ours(model, tmp_path):
     assert [p.name for p in (tmp_path/"m.checkpoints").iterdir()] == ["mine.txt"]
 
 
-def test_ctrl_c_writes_a_checkpoint(tmp_path):
-    command = [sys.executable, "-m", "hybrid_lit.cli", "train", "--corpus", "atlas", "--policy", "hybrid", "--steps", "2000", "--batch-size", "64", "--quiet", "--out", str(tmp_path/"m")]
+def test_ctrl_c_writes_a_checkpoint(model, tmp_path):
+    command = [sys.executable, "-m", "hybrid_lit.cli", *map(str, training(model, tmp_path, 2000)), str(tmp_path/"m")]
     p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV)
     log = tmp_path/"m.log.jsonl"
     while not (log.exists() and len(log.read_bytes().splitlines()) > 5):
@@ -330,9 +342,7 @@ def test_half_precision_checkpoints_are_trained_in_float32(model, tmp_path):
 
 def test_processes_with_different_data_stop(model, tmp_path):
     script = "import os, sys, training_runs as r\nfrom pathlib import Path\nrows = r.rows\nif os.environ['RANK'] == '1': r.rows = lambda n=200, **kw: rows(n - 1, **kw)\nr.run(sys.argv[1], None, steps=4, validation=None)"
-    (tmp_path/"other.py").write_text(script)
-    r = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(tmp_path/"other.py"), str(model)], capture_output=True, text=True, env={**ENV, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{ENV.get('PYTHONPATH', '')}"}, timeout=300)
-    assert r.returncode and "the 2 processes differ in data" in r.stderr, r.stderr[-2000:]
+    for p in forked.ranks(2, script, model): assert p.returncode == 1 and "the 2 processes differ in data" in p.err, p.err[-2000:]   # each of them says so
 
 
 def test_two_processes_with_a_tracker(model, tmp_path):

@@ -44,7 +44,8 @@ def run(model, out, double=False, negatives=False, **kw):
     return encoder, log
 
 
-if __name__ == "__main__":  # two processes: python -m torch.distributed.run ... training_runs.py MODEL OUT JSON
+def part():
+    "One of two processes, which write their losses and weights: MODEL OUT JSON"
     from hybrid_lit.chunks import share
     encoder, log = run(sys.argv[1], Path(sys.argv[2]), **json.loads(sys.argv[3]))
     me, k = share()
@@ -52,3 +53,6 @@ if __name__ == "__main__":  # two processes: python -m torch.distributed.run ...
     from hybrid_lit.checkpoints import weights_of
     save_file(weights_of(encoder), f"{sys.argv[2]}.process{me}.safetensors")
     Path(f"{sys.argv[2]}.process{me}.json").write_text(json.dumps(dict(processes=k, loss=log.loss.tolist(), validation=log.validation_loss.dropna().tolist(), norm=log.gradient_norm.tolist())))
+
+
+if __name__ == "__main__": part()  # python -m torch.distributed.run ... training_runs.py MODEL OUT JSON
