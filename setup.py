@@ -20,7 +20,7 @@ setup(
     license="Apache-2.0",
     keywords=cfg["keywords"],
     packages=find_packages(include=["hybrid_lit", "hybrid_lit.*"]),
-    package_data={"hybrid_lit": ["*.json", "web/*"]},
+    package_data={"hybrid_lit": ["*.json", "web/*", "grids/*"]},
     python_requires=">=" + cfg["min_python"],
     install_requires=cfg["requirements"].split(),
     extras_require={"dev": cfg["dev_requirements"].split(), "ir": cfg["ir_requirements"].split(), "faiss": cfg["faiss_requirements"].split(), **{e: cfg[f"{e}_requirements"].split() for e in ("negatives", "translation", "trainer", "live")}},

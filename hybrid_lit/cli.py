@@ -33,16 +33,37 @@ def _table(title, frame, numbers=True):
     Console(file=sys.stdout, force_jupyter=False, force_terminal=sys.stdout.isatty(), width=None if sys.stdout.isatty() else 120).print(t)
 
 # %% ../nbs/12_cli.ipynb #96233162
+def _grid(grid, out, data, tables):
+    "A grid's plan, and with a folder its runs"
+    from hybrid_lit.evidence import gather
+    from hybrid_lit.grid import read_grid, run_grid
+    from hybrid_lit.plans import describe, missing_pieces
+    grid = read_grid(grid)
+    print(describe(grid, out, data))
+    if out is None: return
+    lacks = missing_pieces(grid, data)
+    if lacks: raise DataError(f"{grid['name']}: {len(lacks)} pieces are missing here (named above), the first: {lacks[0]}")
+    done = run_grid(out, grid, data)
+    left = int((done.state != "complete").sum())
+    print(f"{len(done) - left} of {len(done)} runs are complete, in {out}/runs" + (f"; {left} are being made by another process" if left else ""))
+    if tables is not None and not left:
+        gather(out, grid, tables)
+        _written(tables)
+
 @app.command()
 def study(
-    out:str=typer.Option(..., help="Folder for the runs, summary.json, summary.png and explorer.html."),
+    out:Optional[str]=typer.Option(None, help="Folder for the runs, summary.json, summary.png and explorer.html."),
     data:Optional[str]=typer.Option(None, help="Folder with ntrex/ and xquad-r/, or with train.jsonl and test.jsonl. Without it: the atlas, which needs no files."),
+    grid:Optional[str]=typer.Option(None, help="Make the runs of a grid instead: cpu, cpu-squad, minilm, paper, or a .json file. Without --out: print what it would do, what that takes, and what is missing here."),
+    tables:Optional[str]=typer.Option(None, help="With --grid: write small tables of the finished runs to this folder."),
     seeds:int=typer.Option(3, min=1, help="How many seeds per policy, counted from 0."),
     batch_size:Optional[int]=typer.Option(None, min=1, help="Rows per batch.  [default: 512, or what the smallest language has if fewer]", show_default=False),
 ):
     """Compare three batch policies: X-X-mono, hybrid and X-Y.
 
-    Trains a small encoder from scratch for each policy and seed, evaluates it in mono, cross and multi, writes a folder per run, and says what was found. Complete runs are kept: call it again to go on."""
+    Trains a small encoder from scratch for each policy and seed, evaluates it in mono, cross and multi, writes a folder per run, and says what was found. Complete runs are kept: call it again to go on. With --grid, the same for the arms, corpora and evaluation sets of a file; started several times side by side, the processes share the runs."""
+    if grid is not None: return _grid(grid, out, data, tables)
+    if out is None: raise DataError("no folder for the runs is named; give --out DIR")
     from hybrid_lit.study import finding, macros, run_study, study_data
     corpus, benchmark = study_data(data)
     print(f"training on {corpus!r}\nevaluating on {benchmark!r}")

@@ -14,7 +14,7 @@ from .corpus import ParallelCorpus
 from .files import DataError
 from .mmarco import MMARCO
 from .samplers import POLICIES
-from .sources import CORPORA, _NTREX as NTREX, data_folder, load_corpus
+from .sources import CORPORA, FOLDERS, _NTREX as NTREX, data_folder, load_corpus
 from .study import SHORT
 from .training import _check_settings
 
@@ -91,7 +91,7 @@ def missing(
     for what, n in named:
         if n.endswith((".jsonl", ".jsonl.gz")): place = Path(n)
         elif n in PAPER_CORPORA: place = data and corpus_file(n, data)
-        elif n in CORPORA: place = data and n != "atlas" and Path(data)/n
+        elif n in CORPORA: place = data and n != "atlas" and next((p for p in (Path(data)/f for f in FOLDERS.get(n, [n])) if not p.exists()), Path(data)/FOLDERS.get(n, [n])[0])
         else: out.append(f"{what} {n}: unknown; choose one of {', '.join(CORPORA)}, or name a .jsonl file"); continue
         if place and not place.exists(): out.append(f"{what} {n}: {place} is not there" + (f" ({PAPER_CORPORA[n][0]:,} rows in {PAPER_CORPORA[n][1]})" if n in PAPER_CORPORA else ""))
     if settings.get("negatives") and not Path(settings["negatives"]).is_dir(): out.append(f"negatives: {settings['negatives']} is not there; hybrid-lit mine makes them")
@@ -116,7 +116,7 @@ def recipe_corpus(
         own = dict(mmarco=MMARCO, ntrex=NTREX, atlas=LANGUAGES).get(name)             # sets that are read by language
         wanted = [l for l in languages if l in own] if languages and own else None
         if wanted == []: raise DataError(f"{name} has none of the languages {' '.join(languages)}; choose from {' '.join(sorted(own))}")
-        return load_corpus(name, data, wanted)
+        return load_corpus(name, data, wanted) if own or not languages or name not in CORPORA else CORPORA[name](data, languages)
     path = corpus_file(name, data_folder(data))
     if not path.exists(): raise DataError(f"{path}: no such file; put the rows of {name} there as JSON lines, or name other corpora with --corpus (--dry-run says what else is missing)")
     return ParallelCorpus.from_jsonl(path)
