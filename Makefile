@@ -51,15 +51,18 @@ endif
 
 RIGHT_PYTHON := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help study test export quarto docs clean FORCE
+.PHONY: help study reproduce test export quarto docs clean FORCE
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
 	@echo
-	@echo "Variables: PYTHON=python3.12  TORCH='torch==2.13.0'  DATA=folder  FLAGS='slow data'  VENV=.venv  OUT=runs/study"
+	@echo "Variables: PYTHON=python3.12  TORCH='torch==2.13.0'  DATA=folder  FLAGS='slow data'  VENV=.venv  OUT=runs/study  CELL=cpu/x-x-mono/0"
 
 study: $(VENV)/runtime ## install what is needed, then run the study and write its report to runs/study
 	@$(RUN); hybrid-lit study --out "$(OUT)"
+
+reproduce: $(VENV)/dev ## make the runs behind a figure again and compare: CELL=cpu/x-x-mono/0 (without CELL: list the cells)
+	@$(RUN); python tools/reproduce.py "$(CELL)"
 
 test: $(VENV)/dev ## sources agree, notebooks run, pytest passes; every stage runs, one failure fails
 	@$(RUN); failed=; began=$$(date +%s); \

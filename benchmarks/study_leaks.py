@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from hybrid_lit.benchmarks import load_benchmark
 from hybrid_lit.corpus import ParallelCorpus, leaks
-from hybrid_lit.files import find_file
+from hybrid_lit.files import find_file, write_file
 from hybrid_lit.grid import read_grid
 from hybrid_lit.recipes import recipe_corpus
 from hybrid_lit.sources import squadshifts
@@ -48,5 +48,5 @@ for name in dict.fromkeys([*grid["corpora"], "squad"]):
         print(lines[-1], file=sys.stderr, flush=True)
 to = Path(__file__).resolve().parents[1]/"results"/"study"
 to.mkdir(parents=True, exist_ok=True)
-pd.DataFrame(lines).to_csv(to/"leaks.csv", index=False)
+write_file(to/"leaks.csv", pd.DataFrame(lines).to_csv(index=False))
 print(json.dumps({n: sorted(r) for n, r in gone.items() if r}))

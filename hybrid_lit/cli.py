@@ -11,7 +11,7 @@ import sys, warnings
 from pathlib import Path
 from typing import Optional
 import typer
-from .files import DataError, read_json
+from .files import DataError, check_out, read_json
 
 # %% ../nbs/12_cli.ipynb #2c8da632
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -40,12 +40,16 @@ def _grid(grid, out, data, tables):
     from hybrid_lit.plans import describe, missing_pieces
     grid = read_grid(grid)
     print(describe(grid, out, data))
-    if out is None: return
-    lacks = missing_pieces(grid, data)
+    if out is None:
+        if tables is not None: raise DataError("no folder for the runs is named, which the tables are made of; give --out DIR")
+        return
+    if tables is not None: check_out(tables, "macro.parquet")
+    lacks = [l for l in missing_pieces(grid, data) if "will be fetched" not in l]
     if lacks: raise DataError(f"{grid['name']}: {len(lacks)} pieces are missing here (named above), the first: {lacks[0]}")
     done = run_grid(out, grid, data)
     left = int((done.state != "complete").sum())
     print(f"{len(done) - left} of {len(done)} runs are complete, in {out}/runs" + (f"; {left} are being made by another process" if left else ""))
+    if tables is not None and left: print(f"{tables} is not written yet; call this again when they are done")
     if tables is not None and not left:
         gather(out, grid, tables)
         _written(tables)
@@ -54,7 +58,7 @@ def _grid(grid, out, data, tables):
 def study(
     out:Optional[str]=typer.Option(None, help="Folder for the runs, summary.json, summary.png and explorer.html."),
     data:Optional[str]=typer.Option(None, help="Folder with ntrex/ and xquad-r/, or with train.jsonl and test.jsonl. Without it: the atlas, which needs no files."),
-    grid:Optional[str]=typer.Option(None, help="Make the runs of a grid instead: cpu, cpu-squad, minilm, paper, or a .json file. Without --out: print what it would do, what that takes, and what is missing here."),
+    grid:Optional[str]=typer.Option(None, help="Make the runs of a grid instead: cpu, cpu-squad, minilm, paper, settings, or a .json file. Without --out: print what it would do, what that takes, and what is missing here."),
     tables:Optional[str]=typer.Option(None, help="With --grid: write small tables of the finished runs to this folder."),
     seeds:int=typer.Option(3, min=1, help="How many seeds per policy, counted from 0."),
     batch_size:Optional[int]=typer.Option(None, min=1, help="Rows per batch.  [default: 512, or what the smallest language has if fewer]", show_default=False),
@@ -63,6 +67,7 @@ def study(
 
     Trains a small encoder from scratch for each policy and seed, evaluates it in mono, cross and multi, writes a folder per run, and says what was found. Complete runs are kept: call it again to go on. With --grid, the same for the arms, corpora and evaluation sets of a file; started several times side by side, the processes share the runs."""
     if grid is not None: return _grid(grid, out, data, tables)
+    if tables is not None: raise DataError("--tables is for the runs of a grid; name one with --grid")
     if out is None: raise DataError("no folder for the runs is named; give --out DIR")
     from hybrid_lit.study import finding, macros, run_study, study_data
     corpus, benchmark = study_data(data)
@@ -78,7 +83,7 @@ def study(
 @app.command("train")
 def train_(
     out:Optional[str]=typer.Option(None, help="Folder for the model; SentenceTransformer(OUT) loads it. An earlier model there is replaced. Beside it: OUT.log.jsonl and, until the run is over, OUT.checkpoints."),
-    corpus:Optional[list[str]]=typer.Option(None, help="atlas, ntrex, squadshifts, mmarco, or a JSON-lines file of rows (id, query, positive, negatives). Name several by repeating it; each batch comes from one, in proportion to its rows."),
+    corpus:Optional[list[str]]=typer.Option(None, help="atlas, ntrex, flores, tico19, tatoeba, documents, tydiqa, thai-qa, arcd, jaquad, squad, squadshifts, mmarco, or a JSON-lines file of rows (id, query, positive, negatives). Name several by repeating it; each batch comes from one, in proportion to its rows."),
     policy:Optional[str]=typer.Option(None, help="en-en, x-x, x-x-mono, x-y or hybrid."),
     recipe:Optional[str]=typer.Option(None, help="Settings of a published run: paper (Elmahdy, Lin and Ahmad, 2024). What is named beside it counts instead."),
     dry_run:bool=typer.Option(False, "--dry-run", help="Print every setting, where it comes from, and what is missing here; train nothing."),

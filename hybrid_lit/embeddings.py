@@ -78,7 +78,10 @@ def encoder_sha256(
         tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
         settings = dict(length=getattr(m, "max_seq_length", None), keys={k: getattr(m, k, None) for k in getattr(m, "config_keys", ())}, config=config.to_dict() if hasattr(config, "to_dict") else None)
         h.update(json.dumps(settings, sort_keys=True, default=str).encode())
-        if hasattr(tokenizer, "to_str"): h.update(tokenizer.to_str().encode())
+        if hasattr(tokenizer, "to_str"):
+            bare = type(tokenizer).from_str(tokenizer.to_str())
+            bare.no_padding(); bare.no_truncation()                       # encoding sets them, and a used encoder is the same encoder
+            h.update(bare.to_str().encode())
     for name, w in encoder.state_dict().items():
         h.update(f"{name} {w.dtype} {tuple(w.shape)}".encode())
         h.update(w.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())

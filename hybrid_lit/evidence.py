@@ -5,26 +5,27 @@
 # %% auto #0
 __all__ = ['gather', 'results', 'questions', 'differences', 'reproduce']
 
-# %% ../nbs/11d_evidence.ipynb #3cebd875
-import re
+# %% ../nbs/11d_evidence.ipynb #3e1eba78
 from pathlib import Path
 import numpy as np, pandas as pd
 from .files import DataError, existing, new_folder, read_json, to_json, write_file
 from .grid import read_grid, run_grid, state
-from .significance import compare, estimate
+from .significance import compare
 
-# %% ../nbs/11d_evidence.ipynb #3e1eba78
+# %% ../nbs/11d_evidence.ipynb #895b78ff
 _KEYS = ["benchmark", "query_id", "cluster", "stratum", "languages"]
 
 def gather(
     out, # a grid's folder, as `run_grid` fills it
     grid:dict, # from `read_grid`
-    to, # the folder for the tables: macro.parquet, pairs.parquet, runs.parquet, questions/BENCHMARK.parquet; an earlier one is replaced
+    to, # the folder for the tables: macro.parquet, pairs.parquet, runs.csv, about.json, questions/BENCHMARK.parquet, and ranks/BENCHMARK/ARM.parquet for what the grid shows; an earlier one is replaced
 ) -> pd.DataFrame: # the runs, as `state` gives them
     "Boil finished runs down to tables"
     table = state(out, grid)
     done = table[table.state == "complete"]
     if not len(done): raise DataError(f"{out}: no run is complete; make some first")
+    for a in dict.fromkeys(a for arms in grid["shown"].values() for a in arms):
+        if not ((done.arm == a) & (done.seed == 0)).any(): raise DataError(f"{out}: {a} seed 0, whose ranks the grid shows, is not complete; make it first")
     folders = {(r.arm, r.seed): Path(out)/"runs"/r.arm/f"seed-{r.seed}" for r in done.itertuples()}
     about = {k: read_json(f/"run.json") for k, f in folders.items()}
     macro, pairs, questions = [], [], {}
@@ -40,17 +41,30 @@ def gather(
         runs = [dict(arm=a, seed=s, steps=x["steps"], loss=x["loss"], training_seconds=x["seconds"]["training"], evaluation_seconds=x["seconds"]["evaluation"], source_sha256=x["environment"]["source_sha256"][:12], time=x["environment"]["time"]) for (a, s), x in about.items()]
         pd.DataFrame(runs).to_csv(d/"runs.csv", index=False)
         (d/"questions").mkdir()
-        for name, tables in questions.items(): _write(pd.concat(tables).sort_values(["query_id", "stratum", "arm", "seed"]), d/"questions"/f"{name}.parquet")
+        kept = {_file(n) + (f"-1-of-{grid['parts'][n]}" if n in grid["parts"] else ""): arms for n, arms in grid["kept"].items()}
+        for name, tables in questions.items():
+            t = pd.concat(tables).sort_values(["query_id", "stratum", "arm", "seed"])
+            if "ndcg@10" in t: t = t.drop(columns="map")
+            if name in kept: t = t[t.arm.isin(kept[name])]
+            _write(t, d/"questions"/f"{name}.parquet", dict(mono_map=4, cross_map=4, multi_map=4, rank_distance=0))
+        for name, arms in grid["shown"].items():
+            (d/"ranks"/_file(name)).mkdir(parents=True)
+            for arm in arms:
+                c, t = grid["arms"][arm], pd.read_parquet(folders[arm, 0]/"ranks"/f"{_file(name)}.parquet").drop(columns="score")
+                t = t.assign(arm=arm, alpha={"x-x-mono": 1., "x-y": 0., "hybrid": c["alpha"]}.get(c["policy"], np.nan), seed=0).astype({**dict.fromkeys(("grade", "seed"), "int8"), **dict.fromkeys(("rank", "pool_size"), "int32"), "alpha": "float32"})
+                t.to_parquet(d/"ranks"/_file(name)/f"{arm}.parquet", index=False, compression="brotli", compression_level=11, column_encoding={"rank": "BYTE_STREAM_SPLIT"}, use_dictionary=[x for x in t if x != "rank"])
         write_file(d/"about.json", to_json(dict(grid=grid, **{k: v for k, v in next(iter(about.values())).items() if k in ("corpora_sha256", "evaluation_sha256", "environment")})))
     return table
 
-def _write(table, path):
-    "As small as Parquet makes it: five digits of a value are kept"
+def _file(name): return name.replace("/", "-") # of a benchmark
+
+def _write(table, path, digits={}):
+    "As small as Parquet makes it, with the digits told, or five"
     values = [c for c in table if table[c].dtype.kind == "f"]
-    table = table.assign(**{c: table[c].round(5).astype("float32") for c in values}, **{c: table[c].astype("int8" if table[c].max() < 128 else "int32") for c in table if table[c].dtype.kind == "i"})
+    table = table.assign(**{c: table[c].round(digits.get(c, 5)).astype("float32") for c in values}, **{c: table[c].astype("int8" if table[c].max() < 128 else "int32") for c in table if table[c].dtype.kind == "i"})
     table.to_parquet(path, index=False, compression="brotli", compression_level=9)
 
-# %% ../nbs/11d_evidence.ipynb #53c86f5e
+# %% ../nbs/11d_evidence.ipynb #cf13e055
 def results(
     grid:str, # a grid's name
     folder=None, # the folder of all grids' tables; None: results/study of the clone that one stands in
@@ -67,7 +81,7 @@ def questions(
     seeds=None, # which seeds; None: those that all these arms have
 ) -> tuple: # {arm: [table, one per seed]} as `compare` takes it, {query_id: cluster}
     "Per-question values of a grid, for intervals"
-    path = Path(folder)/"questions"/f"{benchmark.replace('/', '-')}.parquet"
+    path = Path(folder)/"questions"/f"{_file(benchmark)}.parquet"
     t = pd.read_parquet(existing(path, cure="evaluate on that benchmark"))
     arms = list(dict.fromkeys(t.arm)) if arms is None else list(arms)
     for a in arms:
@@ -102,29 +116,34 @@ def differences(
 ) -> pd.DataFrame: # as `compare` gives it, with the benchmark
     "Arms against a baseline, with intervals over paragraphs and seeds"
     tables, clusters = questions(folder, benchmark, [baseline, *(a for a in arms if a != baseline)], stratum)
-    return compare(tables, baseline, metric, margin=margin, lower_is_better=metric == "rank_distance", clusters=clusters).assign(benchmark=benchmark)
+    return compare(tables, baseline, metric, margin=margin, lower_is_better=metric == "rank_distance", clusters=clusters, resamples=1000).assign(benchmark=benchmark)
 
-# %% ../nbs/11d_evidence.ipynb #895b78ff
+# %% ../nbs/11d_evidence.ipynb #ea706e5f
 def reproduce(
     cell:str, # GRID/ARM or GRID/ARM/SEED
-    out, # a folder for the runs
+    out, # a folder for the runs; one that is complete there is not made again
     data=None, # the data folder
     folder=None, # as for `results`
-    tolerance:float=.002, # of a figure between 0 and 1; ranks may differ by that share of their pool's mean
+    tolerance:float=.002, # of a figure up to 1; of a larger one, such as a rank distance, that share
+    grid:dict=None, # from `read_grid`; None: the one of that name
 ) -> pd.DataFrame: # benchmark, setting, metric, stored, now, difference, within
     "Make runs again and compare with the stored figures"
     parts = cell.split("/")
     if len(parts) not in (2, 3): raise DataError(f"cell {cell!r}: write GRID/ARM or GRID/ARM/SEED, as in cpu/x-x-mono/0")
-    grid = read_grid(parts[0])
+    grid = grid or read_grid(parts[0])
     if parts[1] not in grid["arms"]: raise DataError(f"cell {cell!r}: {parts[0]} has no arm {parts[1]!r}; choose of {', '.join(grid['arms'])}")
-    seeds = range(grid["arms"][parts[1]]["seeds"]) if len(parts) == 2 else [int(parts[2])] if parts[2].isdigit() and int(parts[2]) < grid["arms"][parts[1]]["seeds"] else None
+    seeds = range(grid["arms"][parts[1]]["seeds"]) if len(parts) == 2 else [int(parts[2])] if parts[2].isdecimal() and int(parts[2]) < grid["arms"][parts[1]]["seeds"] else None
     if seeds is None: raise DataError(f"cell {cell!r}: {parts[1]} has the seeds 0 to {grid['arms'][parts[1]]['seeds'] - 1}")
     stored = pd.read_parquet(results(parts[0], folder)/"macro.parquet")
-    run_grid(out, grid, data, only=[(parts[1], s) for s in seeds])
+    table = run_grid(out, grid, data, only=[(parts[1], s) for s in seeds])
+    if (table[(table.arm == parts[1]) & table.seed.isin(seeds)].state != "complete").any(): raise DataError(f"{out}: another process is at {cell}; call again when it is done")
     key = ["arm", "seed", "benchmark", "setting", "metric"]
     now = pd.concat([pd.read_parquet(Path(out)/"runs"/parts[1]/f"seed-{s}"/"metrics.parquet").assign(seed=s) for s in seeds])
+    stored = stored[stored.arm.isin(now.arm.unique()) & stored.seed.isin(seeds)]
+    if not len(stored): raise DataError(f"cell {cell!r}: no figures of it are stored in {results(parts[0], folder)}")
     both = (stored[stored.query_language.isna()].set_index(key)[["value"]].rename(columns=dict(value="stored"))
-            .join(now[now.query_language.isna() & now.answer_language.isna()].set_index(key)[["value"]].rename(columns=dict(value="now")), how="inner").groupby(["arm", "benchmark", "setting", "metric"], sort=False).mean().reset_index())
+            .join(now[now.query_language.isna() & now.answer_language.isna()].set_index(key)[["value"]].rename(columns=dict(value="now")), how="left")
+            .groupby(["arm", "benchmark", "setting", "metric"], sort=False).agg(lambda v: v.mean(skipna=False)).reset_index())                 # a stored figure that the run does not give is NaN, and not within
     both["difference"] = both.now - both.stored
     both["within"] = both.difference.abs() <= tolerance*np.maximum(1, both.stored.abs())
     return both

@@ -10,7 +10,7 @@ class Refuse:
         if name.split(".")[0] in ("nbdev", "fastcore", "execnb", "ghapi", "IPython", "pytest", "pytrec_eval"): raise ImportError("development tool: " + name)
 sys.meta_path.insert(0, Refuse())
 import importlib, hybrid_lit
-for m in "files corpus atlas mmarco sources benchmarks translation samplers losses cards chunks checkpoints embeddings training trainer ranks search negatives evaluation formats bias mitigations significance arms figures explorer study audit recipes cli".split(): importlib.import_module("hybrid_lit." + m)
+for m in "files corpus atlas mmarco sources benchmarks translation samplers losses cards chunks checkpoints embeddings training trainer ranks search negatives evaluation formats bias mitigations significance arms figures explorer study audit recipes grid evidence plans cli".split(): importlib.import_module("hybrid_lit." + m)
 assert hybrid_lit.__file__.startswith(sys.argv[1]), hybrid_lit.__file__
 from hybrid_lit.atlas import atlas
 print(len(atlas("test")))
