@@ -64,7 +64,7 @@ parser.add_argument("--out")
 args = parser.parse_args()
 if not find(): sys.exit("benchmarks/explorer.py: no Chromium or Chrome here; install one, or name it: CHROMIUM=/path/to/chrome")
 from playwright.sync_api import sync_playwright
-ranks = {arm: pd.read_parquet(ROOT/"results"/"xquad-r-ranks"/f"{arm}.parquet") for arm in ("x-x-mono", "hybrid", "x-y")}
+ranks = {arm: pd.read_parquet(ROOT/"results"/"study"/"cpu"/"ranks"/"xquad-r"/f"{arm}.parquet") for arm in ("x-x-mono", "hybrid-0.5", "x-y")}
 data = os.environ.get("HYBRID_LIT_DATA")
 with tempfile.TemporaryDirectory() as d, sync_playwright() as play:
     browser = play.chromium.launch(executable_path=find(), args=FLAGS)

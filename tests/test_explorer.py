@@ -343,8 +343,8 @@ def test_saving_says_what_is_wrong(tables, tmp_path):
 
 def test_three_arms_of_xquad_r(visit, tmp_path):
     "The size of a page with all its ranks; times are measured by benchmarks/explorer.py"
-    ranks = pd.read_parquet(RESULTS/"xquad-r-ranks")
-    tables = {a: ranks[ranks.arm == a] for a in ("x-x-mono", "hybrid", "x-y")}
+    ranks = pd.read_parquet(RESULTS/"study"/"cpu"/"ranks"/"xquad-r")
+    tables = {a: ranks[ranks.arm == a] for a in ("x-x-mono", "hybrid-0.5", "x-y")}
     assert all((t.setting == "multi").sum() == 143_990 for t in tables.values())
     RankExplorer(tables).save(tmp_path/"xquad-r.html")
     assert (tmp_path/"xquad-r.html").stat().st_size < 2.5e6
