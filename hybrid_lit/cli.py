@@ -45,7 +45,7 @@ def _grid(grid, out, data, tables):
         return
     if tables is not None: check_out(tables, "macro.parquet")
     lacks = [l for l in missing_pieces(grid, data) if "will be fetched" not in l]
-    if lacks: raise DataError(f"{grid['name']}: {len(lacks)} pieces are missing here (named above), the first: {lacks[0]}")
+    if lacks: raise DataError(f"{grid['name']}: {len(lacks)} piece{'s are' if len(lacks) > 1 else ' is'} missing here (named above), the first: {lacks[0]}")
     done = run_grid(out, grid, data)
     left = int((done.state != "complete").sum())
     print(f"{len(done) - left} of {len(done)} runs are complete, in {out}/runs" + (f"; {left} are being made by another process" if left else ""))

@@ -66,7 +66,7 @@ class Program:
 def python(code, *args, env={}):
     "Start a program; -> Program"
     before = dict(os.environ)
-    multiprocessing.get_context("forkserver").set_forkserver_preload(["pytest", "hybrid_lit.evaluation", "hybrid_lit.study", "hybrid_lit.cli", "hybrid_lit.translation", "hybrid_lit.mmarco", "accelerate", "transformers.models.bert.modeling_bert",
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["pytest", "hybrid_lit.evaluation", "hybrid_lit.study", "hybrid_lit.cli", "hybrid_lit.grid", "hybrid_lit.translation", "hybrid_lit.mmarco", "accelerate", "transformers.models.bert.modeling_bert",
                                     "transformers.models.m2m_100.modeling_m2m_100", "hybrid_lit.trainer", "datasets", "sentence_transformers.sentence_transformer.losses", "training_runs", "forked"])
     os.environ.update(ENV, PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), *filter(None, [before.get("PYTHONPATH")])]))  # the server, which the first call starts, looks for what it imports there alone
     try: return Program(code, args, {**ENV, **env})

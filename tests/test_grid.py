@@ -1,6 +1,6 @@
 "Grids of tiny transformers: XLM-R and BERT, killed, side by side, launched in two processes; and grids that are refused."
-import json, multiprocessing, os, shutil, subprocess, sys, time
-import pandas as pd, pytest, torch
+import json, os, shutil, subprocess, sys, time
+import forked, pandas as pd, pytest, torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -106,34 +106,25 @@ def test_a_used_encoder_is_the_same(folder, family):
     assert encoder_sha256(encoder) != before
 
 
-def made(out, folder, log):
-    "What another process does"
-    torch.set_num_threads(1)
-    with open(log, "w", buffering=1) as sys.stdout: run_grid(out, read_grid(folder/"tiny.json"))
+MADE = """
+import sys, torch
+from hybrid_lit.grid import read_grid, run_grid
+torch.set_num_threads(1)
+out, grid, log = sys.argv[1:]
+with open(log, "w", buffering=1) as sys.stdout: run_grid(out, read_grid(grid))
+"""
 
 
-@pytest.fixture(scope="module")
-def started():
-    "A function that starts such a process; a server imports the package once for all of them"
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["hybrid_lit.grid"])
-    def start(*a):
-        p = context.Process(target=made, args=a)
-        p.start()
-        return p
-    return start
-
-
-def test_killed_in_a_run_and_gone_on_with(folder, whole, started, tmp_path):
+def test_killed_in_a_run_and_gone_on_with(folder, whole, tmp_path):
     "Once in training, and once while candidates are embedded"
     grid, runs_at = read_grid(folder/"tiny.json"), tmp_path/"out"/"runs"
     def until(found):
-        p = started(tmp_path/"out", folder, tmp_path/"log")
+        p = forked.python(MADE, tmp_path/"out", folder/"tiny.json", tmp_path/"log")
         while not found():
-            assert p.is_alive(), "it ended before it could be killed"
+            assert p.poll() is None, "it ended before it could be killed"
             time.sleep(.001)
         p.kill()
-        p.join()
+        p.wait()
     log = runs_at/"xlm-r_x-x-mono"/"seed-0.model.log.jsonl"
     until(lambda: log.exists() and log.stat().st_size)
     assert (state(tmp_path/"out", grid).state == "to do").all()
@@ -143,11 +134,10 @@ def test_killed_in_a_run_and_gone_on_with(folder, whole, started, tmp_path):
     assert not list(runs_at.glob("*/*.embeddings"))
 
 
-def test_two_side_by_side(folder, whole, started, tmp_path):
+def test_two_side_by_side(folder, whole, tmp_path):
     "Each run is made once, and both end well"
-    both = [started(tmp_path/"out", folder, tmp_path/f"log{i}") for i in range(2)]
-    for p in both: p.join(120)
-    assert [p.exitcode for p in both] == [0, 0]
+    both = [forked.python(MADE, tmp_path/"out", folder/"tiny.json", tmp_path/f"log{i}") for i in range(2)]
+    for p in both: assert p.wait(120) == 0, p.stderr.read()[-3000:]
     lines = [line.split(": ")[1].split(",")[0] for i in range(2) for line in (tmp_path/f"log{i}").read_text().splitlines() if " s training" in line]
     assert sorted(lines) == sorted(f"{a} seed {s}" for a, s in runs(read_grid(folder/"tiny.json")))
     same(tmp_path/"out", whole)

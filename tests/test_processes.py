@@ -13,7 +13,7 @@ ENV = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 def models(tmp_path_factory):
     "A static encoder, and a small transformer with random weights, on disk"
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
     folder, corpus = tmp_path_factory.mktemp("models"), load_corpus("atlas").select(np.arange(0, 1200, 12))
     tokenizer = static_tokenizer([corpus], 2000)
