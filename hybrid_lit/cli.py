@@ -60,13 +60,17 @@ def study(
     data:Optional[str]=typer.Option(None, help="Folder with ntrex/ and xquad-r/, or with train.jsonl and test.jsonl. Without it: the atlas, which needs no files."),
     grid:Optional[str]=typer.Option(None, help="Make the runs of a grid instead: cpu, cpu-squad, minilm, paper, settings, or a .json file. Without --out: print what it would do, what that takes, and what is missing here."),
     tables:Optional[str]=typer.Option(None, help="With --grid: write small tables of the finished runs to this folder."),
-    seeds:int=typer.Option(3, min=1, help="How many seeds per policy, counted from 0."),
-    batch_size:Optional[int]=typer.Option(None, min=1, help="Rows per batch.  [default: 512, or what the smallest language has if fewer]", show_default=False),
+    seeds:Optional[int]=typer.Option(None, min=1, help="How many seeds per policy, counted from 0; a grid names its own.  [default: 3]", show_default=False),
+    batch_size:Optional[int]=typer.Option(None, min=1, help="Rows per batch; a grid names its own.  [default: 512, or what the smallest language has if fewer]", show_default=False),
 ):
     """Compare three batch policies: X-X-mono, hybrid and X-Y.
 
     Trains a small encoder from scratch for each policy and seed, evaluates it in mono, cross and multi, writes a folder per run, and says what was found. Complete runs are kept: call it again to go on. With --grid, the same for the arms, corpora and evaluation sets of a file; started several times side by side, the processes share the runs."""
-    if grid is not None: return _grid(grid, out, data, tables)
+    if grid is not None:
+        for name, value in (("seeds", seeds), ("batch-size", batch_size)):
+            if value is not None: raise DataError(f"--{name} means nothing beside --grid, whose file names it for each arm; change it there, or leave it out")
+        return _grid(grid, out, data, tables)
+    seeds = seeds or 3
     if tables is not None: raise DataError("--tables is for the runs of a grid; name one with --grid")
     if out is None: raise DataError("no folder for the runs is named; give --out DIR")
     from hybrid_lit.study import finding, macros, run_study, study_data

@@ -285,6 +285,14 @@ def _places(out, arm, seed): return Path(out)/"runs"/arm/f"seed-{seed}"
 
 def _config(grid, arm, seed): return dict(kind="grid", grid=grid["name"], arm=arm, seed=seed, languages=grid["languages"], evaluation=grid["evaluation"], **{k: v for k, v in grid["arms"][arm].items() if k != "seeds"})
 
+def _tidy(grid, folder):
+    "Delete what a complete run was made with, and what killed tries left, as far as it is there"
+    if processes()[0]: return
+    ends = (".embeddings", *(() if grid["keep_models"] else (".model", ".model.log.jsonl")))
+    for p in [*(folder.with_name(folder.name + e) for e in ends), *folder.parent.glob(f".{folder.name}.new-*")]:
+        if p.is_dir(): shutil.rmtree(p)
+        else: p.unlink(missing_ok=True)
+
 def run_one(
     out, # the grid's folder
     grid:dict, # from `read_grid`
@@ -329,8 +337,7 @@ def run_one(
         about = {**config, "corpora_sha256": {x.name: x.fingerprint() for x in corpora}, "evaluation_sha256": evaluated, "loss": float(log.loss.tail(20).mean()),
                  "seconds": dict(training=round(trained - started, 1), evaluation=round(time.perf_counter() - trained, 1)), "environment": environment()}
         write_file(d/"run.json", to_json(about))
-    if not grid["keep_models"] and processes()[0] == 0:
-        for p in (model, model.with_name(f"{model.name}.log.jsonl")): shutil.rmtree(p) if p.is_dir() else p.unlink(missing_ok=True)
+    _tidy(grid, folder)
     return about
 
 def state(
@@ -370,7 +377,9 @@ def run_grid(
     state(out, grid)
     for n, (arm, seed) in enumerate(todo, 1):
         with claimed(Path(out)/"locks"/f"{arm}-{seed}") if processes()[0] == 0 else nullcontext() as mine:
-            if not _agreed(mine and not (_places(out, arm, seed)/"run.json").exists()): continue
+            folder = _places(out, arm, seed)
+            if mine and (folder/"run.json").exists(): _tidy(grid, folder)                # a process may have been killed just before it did
+            if not _agreed(mine and not (folder/"run.json").exists()): continue
             about = run_one(out, grid, arm, seed, pieces)
         state(out, grid)                                                            # or the next runs would be made beside others on different data
         if progress and processes()[0] == 0: print(f"{n} of {len(todo)}: {arm} seed {seed}, {about['seconds']['training']:.0f} s training, {about['seconds']['evaluation']:.0f} s evaluation, loss {about['loss']:.3f}", flush=True)

@@ -131,7 +131,13 @@ def test_killed_in_a_run_and_gone_on_with(folder, whole, tmp_path):
     until(lambda: any(runs_at.glob("*/seed-0.embeddings/*-candidates/about.json")))
     run_grid(tmp_path/"out", grid, progress=False)
     same(tmp_path/"out", whole)
-    assert not list(runs_at.glob("*/*.embeddings"))
+    there = lambda: {p.name for p in runs_at.glob("*/*")}
+    assert there() == {"seed-0", "seed-0.model", "seed-0.model.log.jsonl"}
+    (runs_at/"bert_x-x-mono"/"seed-0.embeddings"/"small-queries").mkdir(parents=True)    # as if killed when run.json was there, and this still
+    run_grid(tmp_path/"out", grid, progress=False)
+    assert there() == {"seed-0", "seed-0.model", "seed-0.model.log.jsonl"}
+    run_grid(tmp_path/"out", {**grid, "keep_models": False}, progress=False)
+    assert there() == {"seed-0"}
 
 
 def test_two_side_by_side(folder, whole, tmp_path):
