@@ -5,6 +5,7 @@ from posixpath import dirname, join, normpath
 from urllib.parse import unquote
 import pandas as pd, pytest, yaml
 from hybrid_lit.evidence import differences
+from hybrid_lit.significance import holm
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = "https://hybrid-lit.github.io/hybrid_lit"
@@ -137,15 +138,29 @@ def test_home_page(pages):
 
 
 def test_figures_of_the_home_page(pages):
-    folder, found = ROOT/"results"/"study"/"cpu", {"95", "10", "19688"}
-    for benchmark, metric, baselines in (("squadshifts", "ndcg@10", ("x-x-mono", "en-en")), ("scifact", "ndcg@10", ("x-x-mono", "en-en")), ("xquad-r", "multi_map", ("x-x-mono",)), ("xquad-r", "mono_map", ("x-x-mono",)), ("xquad-r", "rank_distance", ("x-x-mono",))):
+    study = ROOT/"results"/"study"
+    folder, found = study/"cpu", {"95", "10", "19688"}
+    for grid, benchmark, metric, baselines in (("cpu", "squadshifts", "ndcg@10", ("x-x-mono", "en-en")), ("cpu", "scifact", "ndcg@10", ("x-x-mono", "en-en")), ("cpu", "xquad-r", "multi_map", ("x-x-mono",)), ("cpu", "xquad-r", "mono_map", ("x-x-mono",)),
+                                               ("cpu", "xquad-r", "rank_distance", ("x-x-mono",)), ("cpu", "mlqa-r", "multi_map", ("x-x-mono",)), ("cpu", "atlas", "multi_map", ("x-x-mono",)), ("cpu-squad", "squadshifts", "ndcg@10", ("x-x-mono", "en-en"))):
         for baseline in baselines:
-            r = differences(folder, benchmark, metric, ["hybrid-0.5"], baseline).iloc[0]
-            assert r.low*r.high > 0                                        # "each difference is larger than its interval allows for chance"
+            r = differences(study/grid, benchmark, metric, ["hybrid-0.5"], baseline).iloc[0]
+            assert r.low*r.high > 0                                        # "excludes zero"
             found |= {f"{abs(v):.0f}" if metric == "rank_distance" else f"{abs(v):.4f}" for v in (r.difference, r.low, r.high, r.baseline_value)}
     said, = re.findall(r"\*\*The answer\.\*\*.*", pages[0]["index.html"][2])
     numbers = re.findall(r"\d[\d,]*(?:\.\d+)?", re.sub(r"\]\([^)]*\)|nDCG@10", "", said))
-    assert len(numbers) >= 15 and {n.replace(",", "") for n in numbers} <= found
+    for grid in ("cpu", "cpu-squad"):                                     # the share of English among the monolingual pairs
+        p = pd.read_parquet(study/grid/"pairs.parquet").query("arm == 'x-x-mono'")
+        found.add(f"{100*p.pairs[p.query_language == 'en'].sum()/p.pairs.sum():.0f}")
+    assert len(numbers) >= 20 and {n.replace(",", "") for n in numbers} <= found
+    for grid, paragraphs, told in (("cpu-squad", "squadshifts", ["squadshifts"]*2), ("minilm", "squadshifts-1-of-4", [])): # where "one cannot tell" is not said
+        t = pd.concat(differences(study/grid, b, "ndcg@10", ["hybrid-0.5"], base) for b in (paragraphs, "scifact") for base in ("x-x-mono", "en-en"))
+        assert t.benchmark[holm(t.p) < .05].tolist() == told
+    for benchmark, metric, sign in (("xquad-r", "multi_map", 1), ("mlqa-r", "multi_map", -1), ("squadshifts", "ndcg@10", -1), ("scifact", "ndcg@10", -1)):
+        r = differences(folder, benchmark, metric, ["x-y"], "hybrid-0.5").iloc[0]
+        assert sign*r.low > 0 and sign*r.high > 0                          # "gains more on XQuAD-R and less on MLQA-R, and is worse in English"
+    best = pd.read_parquet(folder/"macro.parquet").query("query_language.isna() and metric == 'ndcg@10' and setting == 'mono'").groupby(["benchmark", "arm"]).value.mean().groupby("benchmark").max()
+    bm25 = pd.read_csv(study/"bm25.csv").set_index("benchmark").value
+    assert (best[bm25.index] < bm25).all()                                 # "it stays below BM25"
     exposure = differences(folder, "squadshifts", "ndcg@10", ["hybrid-0.5-exposure"], "x-x-mono").iloc[0]
     assert exposure.high < 0 and "Twice the steps do not bring the English back" in said
 
