@@ -1,6 +1,6 @@
 """No claim on the study's pages without a file under results/ behind it: the pages are executed again, and what they say is held against what is stored."""
 import copy, json, re, subprocess
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import nbformat, pandas as pd, pytest
 from nbclient import NotebookClient
@@ -19,11 +19,18 @@ def spoken(cell): # what a code cell's outputs say: text, without what differs f
         said.append(re.sub(r"T_[0-9a-f]{5}|0x[0-9a-f]+|id=\"[^\"]*\"", "", text))
     return said
 
-@lru_cache(None)
-def executed(page):
+def execute(page):
     nb = nbformat.read(page, 4)
     NotebookClient(nb, timeout=300, kernel_name="python3", resources=dict(metadata=dict(path=str(page.parent)))).execute()
     return nb
+
+@pytest.fixture(scope="module")
+def executed():
+    "A page, executed; the longest are begun first, two at a time"
+    pool = ThreadPoolExecutor(2)
+    running = {page: pool.submit(execute, page) for page in sorted(PAGES, key=lambda p: (p.stem in ("00_protocol", "07_limits", "08_reproduce"), p))}
+    yield lambda page: running[page].result()
+    pool.shutdown(cancel_futures=True)
 
 def numbers(text): # as written, without thousands' commas and signs
     text = re.sub(r"<style.*?</style>|<[^>]+>|`[^`]*`|\]\([^)]*\)|https?://\S+|arXiv:?\s*\d+\.\d+|SQuAD v?\d\.\d|\b\d{4}\.\d{5}\b|\$[^$]*\$", " ", text, flags=re.S)
@@ -37,12 +44,12 @@ def unfounded(nb, also=()): # numbers of the prose that no output of the page ha
     return {n for c in nb.cells if c.cell_type == "markdown" for n in numbers(c.source)} - founded - {str(n) for n in range(101)}
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_pages_say_what_results_say(page):
+def test_pages_say_what_results_say(executed, page):
     wrong = differences(nbformat.read(page, 4), executed(page))
     assert not wrong, f"{page.name}, cell {wrong[0][0]}: stored {wrong[0][1]!r:.300}, and it now says {wrong[0][2]!r:.300}; execute the page again"
 
 @pytest.mark.parametrize("page", [p for p in PAGES if p.stem not in ("00_protocol", "07_limits", "08_reproduce")], ids=lambda p: p.stem)
-def test_numbers_of_the_prose_stand_in_the_results(page):
+def test_numbers_of_the_prose_stand_in_the_results(executed, page):
     protocol = nbformat.read(PAGES[0], 4)
     also = [t for c in protocol.cells for t in ([c.source] if c.cell_type == "markdown" else spoken(c))] + [(ROOT/"results"/"study"/"published.csv").read_text()]
     assert not unfounded(executed(page), also)
@@ -55,7 +62,7 @@ def test_pages_read_nothing_but_results():
                 assert "".join(path).startswith("../../results/"), f"{page.name} reads {path}"
             assert "HYBRID_LIT_DATA" not in c.source and "load_benchmark(" not in re.sub(r"#.*", "", c.source), f"{page.name} reads data"
 
-def test_a_changed_figure_is_seen():
+def test_a_changed_figure_is_seen(executed):
     page = ROOT/"nbs"/"study"/"01_beir.ipynb"
     true, forged = executed(page), copy.deepcopy(nbformat.read(page, 4))
     assert not differences(nbformat.read(page, 4), true)
