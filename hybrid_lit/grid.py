@@ -285,11 +285,10 @@ def _places(out, arm, seed): return Path(out)/"runs"/arm/f"seed-{seed}"
 
 def _config(grid, arm, seed): return dict(kind="grid", grid=grid["name"], arm=arm, seed=seed, languages=grid["languages"], evaluation=grid["evaluation"], **{k: v for k, v in grid["arms"][arm].items() if k != "seeds"})
 
-def _tidy(grid, folder):
-    "Delete what a complete run was made with, and what killed tries left, as far as it is there"
+def _tidy(folder, *more):
+    "Delete the embeddings that a complete run was made with, what killed tries left, and more, as far as it is there"
     if processes()[0]: return
-    ends = (".embeddings", *(() if grid["keep_models"] else (".model", ".model.log.jsonl")))
-    for p in [*(folder.with_name(folder.name + e) for e in ends), *folder.parent.glob(f".{folder.name}.new-*")]:
+    for p in [*(folder.with_name(folder.name + e) for e in (".embeddings", *more)), *folder.parent.glob(f".{folder.name}.new-*")]:
         if p.is_dir(): shutil.rmtree(p)
         else: p.unlink(missing_ok=True)
 
@@ -337,7 +336,7 @@ def run_one(
         about = {**config, "corpora_sha256": {x.name: x.fingerprint() for x in corpora}, "evaluation_sha256": evaluated, "loss": float(log.loss.tail(20).mean()),
                  "seconds": dict(training=round(trained - started, 1), evaluation=round(time.perf_counter() - trained, 1)), "environment": environment()}
         write_file(d/"run.json", to_json(about))
-    _tidy(grid, folder)
+    _tidy(folder, *(() if grid["keep_models"] else (".model", ".model.log.jsonl")))
     return about
 
 def state(
@@ -378,7 +377,7 @@ def run_grid(
     for n, (arm, seed) in enumerate(todo, 1):
         with claimed(Path(out)/"locks"/f"{arm}-{seed}") if processes()[0] == 0 else nullcontext() as mine:
             folder = _places(out, arm, seed)
-            if mine and (folder/"run.json").exists(): _tidy(grid, folder)                # a process may have been killed just before it did
+            if mine and (folder/"run.json").exists(): _tidy(folder)                # a process may have been killed just before it did
             if not _agreed(mine and not (folder/"run.json").exists()): continue
             about = run_one(out, grid, arm, seed, pieces)
         state(out, grid)                                                            # or the next runs would be made beside others on different data
